@@ -1,0 +1,1 @@
+"""discovery-lab, host side: machines, waiting, faults, evidence, the pytest plugin and the command line."""

@@ -1,0 +1,153 @@
+"""What etcd's v2 keys API says and is asked, without any I/O."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import quote, urlencode
+
+KEY_NOT_FOUND = 100
+COMPARE_FAILED = 101
+NODE_EXIST = 105
+EVENT_INDEX_CLEARED = 401
+
+
+class EtcdError(Exception):
+    """etcd refused a request.
+
+    `code` is etcd's own error code (100 key not found, 101 compare failed, 105 key exists,
+    401 the watched index is gone from the history), `index` etcd's index at that moment.
+    """
+
+    def __init__(self, code: int, message: str, cause: str = "", index: int = 0) -> None:
+        super().__init__(f"{code}: {message}" + (f" ({cause})" if cause else ""))
+        self.code = code
+        self.message = message
+        self.cause = cause
+        self.index = index
+
+
+class KeyNotFound(EtcdError):
+    """The key, or the directory above it, is not there (code 100)."""
+
+
+class KeyExists(EtcdError):
+    """A create found the key already there (code 105)."""
+
+
+class Unavailable(Exception):
+    """No etcd endpoint gave a usable answer: refused, timed out, no leader, or not etcd at all."""
+
+
+@dataclass(frozen=True)
+class Node:
+    """A key or a directory as etcd shows it; `ttl` in whole seconds, None without one."""
+
+    key: str
+    value: str = ""
+    directory: bool = False
+    ttl: int | None = None
+    modified: int = 0
+    created: int = 0
+    nodes: tuple[Node, ...] = ()
+
+    def leaves(self) -> Iterator[Node]:
+        """Every key below this node that holds a value, depth first; the node itself if it is one."""
+        if not self.directory:
+            yield self
+        for node in self.nodes:
+            yield from node.leaves()
+
+
+@dataclass(frozen=True)
+class Event:
+    """An answer of etcd: `action` is get, set, create, update, delete, expire, compareAndSwap or compareAndDelete.
+
+    `index` is X-Etcd-Index: a watch for what follows a `get` starts at `index` + 1.
+    """
+
+    action: str
+    node: Node
+    previous: Node | None = None
+    index: int = 0
+
+
+@dataclass(frozen=True)
+class Request:
+    """One HTTP request to the keys API: `path` holds the query, `body` the form of a PUT or POST."""
+
+    method: str
+    path: str
+    body: str | None = None
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+    @classmethod
+    def keys(
+        cls,
+        method: str,
+        key: str,
+        query: Mapping[str, str | int | bool] | None = None,
+        form: Mapping[str, str | int | bool] | None = None,
+    ) -> Request:
+        """A request for `key`; booleans are written the way etcd wants them."""
+        path = "/v2/keys/" + quote(key.strip("/"), safe="/")
+        if query:
+            path += "?" + _encode(query)
+        if form is None:
+            return cls(method, path)
+        return cls(method, path, _encode(form), {"Content-Type": "application/x-www-form-urlencoded"})
+
+
+def parse(status: int, headers: Mapping[str, str], body: bytes) -> Event:
+    """Read an answer of the keys API; `headers` with lower-case names.
+
+    Raises EtcdError (or a subclass) if etcd refused, Unavailable if the answer is not etcd's or says
+    that the cluster has no leader.
+    """
+    index = int(headers.get("x-etcd-index", "0") or 0)
+    try:
+        document = json.loads(body)
+    except ValueError:
+        raise Unavailable(f"HTTP {status} with a body that is not JSON") from None
+    if not isinstance(document, dict):
+        raise Unavailable(f"HTTP {status} with a body that is not an etcd answer")
+    if "errorCode" in document:
+        raise _error(document, index)
+    if status >= 500 or "node" not in document:
+        raise Unavailable(f"HTTP {status}: {document.get('message', 'no node in the answer')}")
+    previous = document.get("prevNode")
+    return Event(
+        action=str(document.get("action", "")),
+        node=_node(document["node"]),
+        previous=_node(previous) if previous else None,
+        index=index,
+    )
+
+
+def _error(document: Mapping[str, Any], index: int) -> Exception:
+    code = int(document["errorCode"])
+    message, cause = str(document.get("message", "")), str(document.get("cause", ""))
+    if 300 <= code < 400:  # raft trouble: no leader, or one being elected
+        return Unavailable(f"{code}: {message}")
+    kind = {KEY_NOT_FOUND: KeyNotFound, NODE_EXIST: KeyExists}.get(code, EtcdError)
+    return kind(code, message, cause, int(document.get("index", index)))
+
+
+def _node(document: Mapping[str, Any]) -> Node:
+    return Node(
+        key=str(document.get("key", "/")),
+        value=str(document.get("value", "")),
+        directory=bool(document.get("dir", False)),
+        ttl=document.get("ttl"),
+        modified=int(document.get("modifiedIndex", 0)),
+        created=int(document.get("createdIndex", 0)),
+        nodes=tuple(_node(child) for child in document.get("nodes", ())),
+    )
+
+
+def _encode(values: Mapping[str, str | int | bool]) -> str:
+    return urlencode(
+        {name: str(value).lower() if isinstance(value, bool) else value for name, value in values.items()}
+    )
