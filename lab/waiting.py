@@ -40,7 +40,7 @@ class Deadline:
 
 
 def eventually(
-    check: Callable[[], T],
+    check: Callable[[], T | None],
     within: float | str,
     what: str = "",
     every: float = POLL,

@@ -1,1 +1,1 @@
-"""How machines come to be: `nspawn` containers and `vagrant` virtual machines behind one interface (`base`)."""
+"""How machines come to be: `nspawn` containers and `vagrant` virtual machines behind one interface."""

@@ -1,0 +1,140 @@
+"""etcd's v2 API as a test reads it: keys, their age, members, and what each member believes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import requests
+
+from lab.errors import MachineError
+
+PORT = 2379
+TIMEOUT = 3.0  # seconds for one request: longer than an election of healthy members
+
+
+@dataclass(frozen=True)
+class Key:
+    """A key as one member shows it; `ttl` in whole seconds, None without one."""
+
+    name: str
+    value: str
+    modified: int
+    ttl: int | None
+
+
+@dataclass(frozen=True)
+class Member:
+    """A member as the cluster lists it."""
+
+    id: str
+    name: str
+    clients: tuple[str, ...]
+
+
+class EtcdFailed(MachineError):
+    """A member did not answer, or not as etcd does; `code` is etcd's error code, 0 for none."""
+
+    def __init__(self, message: str, code: int = 0) -> None:
+        super().__init__(message)
+        self.code = code
+
+
+class Etcd:
+    """The cluster: `addresses` maps machine names to where their member answers.
+
+    Every call takes `member=NAME`; without it, the first member that answers is asked.
+    """
+
+    def __init__(self, addresses: Mapping[str, str], session: Callable[[], requests.Session]) -> None:
+        self.addresses = dict(addresses)
+        self._new_session = session
+
+    def get(self, key: str, *, member: str = "", quorum: bool = False) -> Key | None:
+        """The key, or None if it is not there."""
+        query = {"quorum": "true"} if quorum else {}
+        answer = self._keys("GET", key, member, params=query)
+        return None if answer is None else _key(answer["node"])
+
+    def keys(self, folder: str, *, member: str = "") -> list[Key]:
+        """Every key below `folder`, by name; nothing if there is no such folder."""
+        answer = self._keys("GET", folder, member, params={"recursive": "true", "sorted": "true"})
+        return [] if answer is None else [_key(node) for node in _leaves(answer["node"])]
+
+    def set(self, key: str, value: str, *, ttl: int | None = None, member: str = "") -> Key:
+        """Write a key; `ttl` in seconds."""
+        form: dict[str, str | int] = {"value": value}
+        if ttl is not None:
+            form["ttl"] = ttl
+        answer = self._keys("PUT", key, member, data=form)
+        if answer is None:
+            raise EtcdFailed(f"etcd: cannot write {key}")
+        return _key(answer["node"])
+
+    def delete(self, key: str, *, recursive: bool = False, member: str = "") -> bool:
+        """Remove a key; False if it was not there."""
+        query = {"recursive": "true"} if recursive else {}
+        return self._keys("DELETE", key, member, params=query) is not None
+
+    def members(self, *, member: str = "") -> list[Member]:
+        """The members that the cluster knows of, by name."""
+        document = self._ask("GET", "/v2/members", member).json()
+        found = [
+            Member(entry["id"], entry.get("name", ""), tuple(entry.get("clientURLs", ())))
+            for entry in document["members"]
+        ]
+        return sorted(found, key=lambda entry: entry.name)
+
+    def healthy(self, member: str) -> bool:
+        """Whether a member answers and can commit a write."""
+        try:
+            return bool(self._ask("GET", "/health", member).json().get("health") in (True, "true"))
+        except (EtcdFailed, ValueError):
+            return False
+
+    def leader(self) -> str:
+        """The machine that leads, as the first member that answers sees it; "" during an election."""
+        ids = {entry.id: entry.name for entry in self.members()}
+        document = self._ask("GET", "/v2/stats/self", "").json()
+        return ids.get(document.get("leaderInfo", {}).get("leader", ""), "")
+
+    def index(self, member: str) -> int:
+        """The raft index that a member has applied: equal on all members that have caught up."""
+        response = self._ask("GET", "/v2/keys/", member)
+        return int(response.headers.get("X-Raft-Index", "0"))
+
+    def _keys(self, method: str, key: str, member: str, **options: Any) -> dict[str, Any] | None:
+        response = self._ask(method, "/v2/keys/" + key.strip("/"), member, **options)
+        document: dict[str, Any] = response.json()
+        code = int(document.get("errorCode", 0))
+        if code == 100:
+            return None
+        if code:
+            raise EtcdFailed(f"etcd: {key}: {document.get('message')} ({document.get('cause', '')})", code)
+        return document
+
+    def _ask(self, method: str, path: str, member: str, **options: Any) -> requests.Response:
+        if member and member not in self.addresses:
+            raise MachineError(f"no etcd member {member!r}; members: {', '.join(self.addresses)}")
+        problem: Exception | None = None
+        with self._new_session() as session:
+            for name in [member] if member else list(self.addresses):
+                url = f"http://{self.addresses[name]}:{PORT}{path}"
+                try:
+                    response = session.request(method, url, timeout=TIMEOUT, **options)
+                    response.json()
+                    return response
+                except (requests.RequestException, ValueError) as error:
+                    problem = error
+        raise EtcdFailed(f"etcd: no answer from {member or 'any member'}: {problem}")
+
+
+def _key(node: Mapping[str, Any]) -> Key:
+    return Key(node["key"], node.get("value", ""), int(node.get("modifiedIndex", 0)), node.get("ttl"))
+
+
+def _leaves(node: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    if not node.get("dir"):
+        return [node]
+    return [leaf for child in node.get("nodes", ()) for leaf in _leaves(child)]

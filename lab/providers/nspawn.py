@@ -1,0 +1,149 @@
+"""Machines as systemd-nspawn containers: their own systemd and network stack, at native speed."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import sys
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from lab import cgroups, netns, network, processes
+from lab.box import Box
+from lab.copying import clone, discard
+from lab.providers import keeper
+from lab.providers.base import LabContext, MachineSpec, State
+
+LAYERS = ("overlay2",)  # Docker never writes into a layer in place; its databases it does
+LINK_PREFIX = {"eth0": "c", "eth1": "p", "eth2": "w"}
+
+
+class Nspawn:
+    """The containers of one lab."""
+
+    name = "nspawn"
+    bridges: tuple[str, ...] = ("control", "private", "public")
+    emulated = False
+
+    def __init__(self, context: LabContext) -> None:
+        self.context = context
+
+    def up(self, box: Box, specs: Sequence[MachineSpec]) -> None:
+        """Make and start the containers; returns when their keepers run, which is before they have booted."""
+        with ThreadPoolExecutor(len(specs)) as pool:
+            for made in [pool.submit(self._make, box, spec) for spec in specs]:
+                made.result()
+
+    def down(self) -> list[str]:
+        """Kill and remove every container of this lab."""
+        self._cut_all()
+        killed = self._kill(self.context.name)
+        removed = [f"{killed} container processes"] if killed else []
+        if cgroups.remove(self.context.name):
+            removed.append("control groups")
+        return removed
+
+    def reset(self, box: Box, specs: Sequence[MachineSpec]) -> None:
+        """Kill the containers, empty their own layers and boot them."""
+        self._kill(self.context.name, *(spec.name for spec in specs))
+        with ThreadPoolExecutor(len(specs)) as pool:
+            for made in [pool.submit(self._make, box, spec) for spec in specs]:
+                made.result()
+
+    def power_off(self, spec: MachineSpec) -> None:
+        """Kill every process of the container, its links first, so that no peer is told."""
+        self._links(spec, "down", ("eth0", "eth1", "eth2"))
+        self._kill(self.context.name, spec.name)
+
+    def power_on(self, spec: MachineSpec) -> None:
+        self._start(spec)
+
+    def cut(self, spec: MachineSpec) -> None:
+        self._links(spec, "down", ("eth1", "eth2"))
+
+    def heal(self, spec: MachineSpec) -> None:
+        self._links(spec, "up", ("eth1", "eth2"))
+
+    def state(self, spec: MachineSpec) -> State:
+        if not (spec.folder / "keeper.json").exists():
+            return "absent"
+        return "running" if self._keepers(spec.name) else "off"
+
+    def _make(self, box: Box, spec: MachineSpec) -> None:
+        folder = spec.folder
+        for old in ("upper", "work", "docker"):
+            discard(folder / old)
+        for name in ("upper/etc/lab", "work", "root"):
+            (folder / name).mkdir(parents=True, exist_ok=True)
+        (folder / "upper/etc/lab/machine.env").write_text(spec.env_file())
+        clone(box.docker, folder / "docker", LAYERS)
+        index = [machine.name for machine in self.context.topology.machines].index(spec.name) + 1
+        addresses = {
+            "eth0": spec.machine.control,
+            "eth1": spec.machine.private,
+            "eth2": spec.machine.public,
+        }
+        description = {
+            "name": spec.name,
+            "uuid": spec.env["LAB_MACHINE_ID"],
+            "layers": [str(layer) for layer in box.layers()],
+            "upper": str(folder / "upper"),
+            "work": str(folder / "work"),
+            "root": str(folder / "root"),
+            "docker": str(folder / "docker"),
+            "netns": str(netns.path(self.context.netns)),
+            "links": {
+                name: {
+                    "host": f"{LINK_PREFIX[name]}{index}-{spec.name}"[:15],
+                    "bridge": keeper.TYPES[name],
+                    "mac": network.mac(address),
+                }
+                for name, address in addresses.items()
+                if address is not None
+            },
+        }
+        (folder / "keeper.json").write_text(json.dumps(description, indent=1))
+        self._start(spec)
+
+    def _start(self, spec: MachineSpec) -> None:
+        file = spec.folder / "keeper.json"
+        description = json.loads(file.read_text())
+        description["cgroups"] = [str(group) for group in cgroups.create(self.context.name, spec.name)]
+        file.write_text(json.dumps(description, indent=1))
+        script = Path(keeper.__file__)
+        processes.start(
+            ["unshare", "--mount", "--propagation", "slave", "--"]
+            + [sys.executable, "-I", "-S", str(script), str(file)],
+            folder=self.context.folder,
+            log=spec.console,
+            env={"LAB_MACHINE": spec.name, "SYSTEMD_LOG_TARGET": "console"},
+        )
+
+    def _keepers(self, machine: str) -> list[int]:
+        return processes.marked(self.context.folder, {"LAB_MACHINE": machine})
+
+    def _kill(self, lab: str, *machines: str) -> int:
+        """Kill keepers before what they keep, or they would boot it again."""
+        killed = 0
+        if machines:
+            keepers = [pid for machine in machines for pid in self._keepers(machine)]
+            killed += processes.kill(keepers)
+            killed += processes.kill([pid for machine in machines for pid in cgroups.pids(lab, machine)])
+            for machine in machines:
+                cgroups.remove(lab, machine)
+            return killed
+        killed += processes.kill(processes.marked(self.context.folder))
+        return killed + processes.kill(cgroups.pids(lab))
+
+    def _cut_all(self) -> None:
+        """Take all links away at once, so that nothing waits for a peer that is going as well."""
+        if network.exists(self.context.netns):
+            for bridge in self.bridges:
+                with contextlib.suppress(Exception):
+                    network.batch(self.context.netns, [f"link set {bridge} down"])
+
+    def _links(self, spec: MachineSpec, state: str, names: tuple[str, ...]) -> None:
+        links = json.loads((spec.folder / "keeper.json").read_text())["links"]
+        lines = [f"link set {links[name]['host']} {state}" for name in names if name in links]
+        network.batch(self.context.netns, lines)
