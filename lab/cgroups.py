@@ -3,9 +3,15 @@
 from __future__ import annotations
 
 import contextlib
+import os
+import time
 from pathlib import Path
 
+from lab.errors import MachineError
+from lab.waiting import Deadline
+
 ROOT = "discovery-lab"  # directly below each hierarchy's top, where no service manager looks
+EMPTY_WITHIN = 10.0  # seconds; it takes milliseconds
 CPUSET = ("cpuset.cpus", "cpuset.mems")  # v1: a group takes no process until these are set
 
 
@@ -37,9 +43,9 @@ def pids(lab: str, machine: str = "") -> list[int]:
     """Every process in the groups of a machine, or of the whole lab."""
     found: set[int] = set()
     for top in hierarchies():
-        for procs in (top / ROOT / lab / machine).rglob("cgroup.procs"):
-            with contextlib.suppress(OSError):
-                found.update(int(word) for word in procs.read_text().split())
+        for folder in _tree(top / ROOT / lab / machine):
+            with contextlib.suppress(OSError):  # groups come and go while the machine lives
+                found.update(int(word) for word in (folder / "cgroup.procs").read_text().split())
     return sorted(found - {0})
 
 
@@ -47,12 +53,29 @@ def remove(lab: str, machine: str = "") -> bool:
     """Remove the (empty) groups of a machine, or of the whole lab; False if there were none."""
     removed = False
     for top in hierarchies():
-        group = top / ROOT / lab / machine if machine else top / ROOT / lab
-        if group.is_dir():
-            folders = [group, *(entry for entry in group.rglob("*") if entry.is_dir())]
-            for folder in sorted(folders, key=lambda entry: len(entry.parts), reverse=True):
-                folder.rmdir()
+        for folder in _tree(top / ROOT / lab / machine):
+            _remove_folder(folder)
             removed = True
         with contextlib.suppress(OSError):
             (top / ROOT).rmdir()  # stays while another lab has groups in it
     return removed
+
+
+def _tree(top: Path) -> list[Path]:
+    """`top` and every folder below it, the deepest first; what vanishes meanwhile is left out."""
+    return [Path(folder) for folder, _, _ in os.walk(top, topdown=False)]
+
+
+def _remove_folder(folder: Path) -> None:
+    """A group is busy for a moment after its last process: the kernel lets go of it in its own time."""
+    deadline = Deadline(EMPTY_WITHIN)
+    while True:
+        try:
+            folder.rmdir()
+            return
+        except FileNotFoundError:
+            return
+        except OSError as problem:
+            if deadline.expired():
+                raise MachineError(f"control group {folder} cannot be removed: {problem.strerror}") from None
+        time.sleep(0.005)

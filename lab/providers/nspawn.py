@@ -38,15 +38,12 @@ class Nspawn:
     def down(self) -> list[str]:
         """Kill and remove every container of this lab."""
         self._cut_all()
-        killed = self._kill(self.context.name)
-        removed = [f"{killed} container processes"] if killed else []
-        if cgroups.remove(self.context.name):
-            removed.append("control groups")
-        return removed
+        killed = self._kill()
+        return [f"{killed} processes of containers"] if killed else []
 
     def reset(self, box: Box, specs: Sequence[MachineSpec]) -> None:
         """Kill the containers, empty their own layers and boot them."""
-        self._kill(self.context.name, *(spec.name for spec in specs))
+        self._kill(*(spec.name for spec in specs))
         with ThreadPoolExecutor(len(specs)) as pool:
             for made in [pool.submit(self._make, box, spec) for spec in specs]:
                 made.result()
@@ -54,7 +51,7 @@ class Nspawn:
     def power_off(self, spec: MachineSpec) -> None:
         """Kill every process of the container, its links first, so that no peer is told."""
         self._links(spec, "down", ("eth0", "eth1", "eth2"))
-        self._kill(self.context.name, spec.name)
+        self._kill(spec.name)
 
     def power_on(self, spec: MachineSpec) -> None:
         self._start(spec)
@@ -123,18 +120,18 @@ class Nspawn:
     def _keepers(self, machine: str) -> list[int]:
         return processes.marked(self.context.folder, {"LAB_MACHINE": machine})
 
-    def _kill(self, lab: str, *machines: str) -> int:
-        """Kill keepers before what they keep, or they would boot it again."""
-        killed = 0
-        if machines:
-            keepers = [pid for machine in machines for pid in self._keepers(machine)]
+    def _kill(self, *machines: str) -> int:
+        """Kill all there is of these machines (of all if none is named) and remove their control groups."""
+        lab, killed = self.context.name, 0
+        for machine in machines or ("",):
+            # keepers before what they keep, or they would boot it again
+            keepers = self._keepers(machine) if machine else processes.marked(self.context.folder)
             killed += processes.kill(keepers)
-            killed += processes.kill([pid for machine in machines for pid in cgroups.pids(lab, machine)])
-            for machine in machines:
-                cgroups.remove(lab, machine)
-            return killed
-        killed += processes.kill(processes.marked(self.context.folder))
-        return killed + processes.kill(cgroups.pids(lab))
+        for machine in machines or ("",):
+            while pids := cgroups.pids(lab, machine):  # what was being born while we counted
+                killed += processes.kill(pids)
+            cgroups.remove(lab, machine)
+        return killed
 
     def _cut_all(self) -> None:
         """Take all links away at once, so that nothing waits for a peer that is going as well."""
