@@ -1,0 +1,42 @@
+"""simple-amb HOST:PORT forwards whatever reaches its port 10000 to HOST:PORT."""
+
+from __future__ import annotations
+
+from ambassador.address import Address, Resolver
+from ambassador.forwarder import Forwarder
+from ambassador.log import log
+from ambassador.program import Usage, run
+
+LISTEN_PORT = 10000
+HELP = f"""
+Usage: simple-amb HOST:PORT
+
+Forwards each TCP connection to port {LISTEN_PORT} to HOST:PORT. A connection that HOST:PORT does not take is
+closed at once; the next one is tried again. Ends on SIGTERM.
+"""
+
+
+def main(arguments: list[str]) -> None:
+    """Forward until a signal."""
+    if len(arguments) != 1:
+        raise Usage(f"one argument wanted, HOST:PORT, not {len(arguments)}")
+    try:
+        target = Address.parse(arguments[0])
+    except ValueError as error:
+        raise Usage(str(error)) from None
+    resolver = Resolver()
+
+    def where() -> Address | None:
+        host = resolver.numeric(target.host)
+        if host is None:
+            log(f"no address for {target.host}: connection closed")
+            return None
+        return Address(host, target.port)
+
+    forwarder = Forwarder(LISTEN_PORT, where)
+    log(f"forwarding port {LISTEN_PORT} to {target}")
+    forwarder.serve()
+
+
+if __name__ == "__main__":
+    run("simple-amb", HELP, main)
