@@ -1,0 +1,224 @@
+"""The box, which every machine of a lab is made of: a root, a layer with the stack, baked images, and a disk for VMs."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+from lab import box_apt, store
+from lab.box_make import Maker, host_architecture
+from lab.box_recipe import PROVISION, Keys, compute_keys, read_images, read_recipe
+from lab.box_stage import Stages
+from lab.errors import UserError
+from lab.progress import Progress
+from lab.topology import BoxSource
+
+TOOLS = {"mmdebstrap": "mmdebstrap", "unshare": "util-linux", "setpriv": "util-linux", "ip": "iproute2"}
+VM_TOOLS = {"qemu-img": "qemu-utils", "mke2fs": "e2fsprogs"}
+
+
+@dataclass(frozen=True)
+class VmBox:
+    """The box as a virtual machine boots it: directly, with `arguments` before the machine's own on its command line."""
+
+    image: Path
+    kernel: Path
+    initrd: Path
+    arguments: str
+
+
+@dataclass(frozen=True)
+class Box:
+    """A box on disk; nothing in it may be written to."""
+
+    key: str
+    root: Path
+    layer: Path
+    docker: Path
+    registry: Path
+    disk: VmBox | None = None
+
+    def layers(self) -> list[Path]:
+        """The lower directories of a machine's overlay, topmost first."""
+        return [self.layer, self.root]
+
+    def vm(self) -> VmBox:
+        if self.disk is None:
+            raise UserError("this box has no disk for virtual machines; `lab box build --vm` makes it")
+        return self.disk
+
+
+@dataclass(frozen=True)
+class BoxListing:
+    """One line of `lab box list`; `size` is what all its stages take, those shared with other boxes included."""
+
+    key: str
+    suite: str
+    vm: bool
+    size: int
+    used_by: tuple[str, ...]
+
+
+def ensure(source: BoxSource, progress: Progress, *, vm: bool = False, provision: Path = PROVISION) -> Box:
+    """The box for `source`; makes what is missing of it, and shows each stage in `progress`.
+
+    Raises UserError when it cannot be made here: no mirror, no room, a missing tool.
+    """
+    maker, keys = _plan(source, provision)
+    stages = Stages(_folder())
+    names = _stage_names(keys)
+    wanted = [name for kind, name in names.items() if vm or kind != "vm"]
+    missing = [name for name in wanted if not (stages.folder / name).is_dir()]
+    if missing:
+        _check_host(vm)
+
+    def stage(kind: str, text: str, *needs: Path) -> Path:
+        name = names[kind]
+        if name not in missing:
+            return stages.folder / name
+        with progress.step(text):
+            return stages.ensure(name, lambda out: getattr(maker, kind)(out, *needs))
+
+    with ThreadPoolExecutor(2) as pool:
+        base_made = None
+        if names["baked"] in missing:
+            base_made = pool.submit(stage, "base", "box: make the base image")
+        root = stage("root", f"box: install {maker.suite} and its packages")
+        layer = stage("stack", "box: add the lab's own programs", root)
+        base = base_made.result() if base_made else stages.folder / names["base"]
+    baked = stage("baked", "box: build the Docker images", root, base)
+    disk = None
+    if vm:
+        place = stage("vm", "box: make the disk of the virtual machines", root, layer, baked)
+        arguments = maker.recipe.vm.arguments.strip()
+        disk = VmBox(place / "disk.qcow2", place / "kernel", place / "initrd", arguments)
+    _remember(keys, maker.suite, wanted)
+    return Box(keys.box, root / "root", layer / "layer", baked / "docker", baked / "registry", disk)
+
+
+def list_boxes() -> list[BoxListing]:
+    """The boxes that are whole, oldest first."""
+    stages = Stages(_folder())
+    found = []
+    users = _users()
+    for path in sorted(stages.folder.glob("*.json"), key=lambda path: path.stat().st_mtime):
+        record = json.loads(path.read_text())
+        if all((stages.folder / name).is_dir() for name in record["stages"]):
+            size = sum(_size(stages.folder / name) for name in record["stages"])
+            with_vm = any(name.startswith("vm-") for name in record["stages"])
+            found.append(
+                BoxListing(path.stem, record["suite"], with_vm, size, tuple(users.get(path.stem, ())))
+            )
+    return found
+
+
+def remove(key: str) -> list[str]:
+    """Remove a box by its key (or the start of it), or "all" that no lab uses; returns what was removed.
+
+    Stages that another box shares stay. Raises UserError for a box that a lab uses.
+    """
+    stages = Stages(_folder())
+    records = {path.stem: path for path in stages.folder.glob("*.json")}
+    users = _users()
+    if key == "all":
+        going = [name for name in records if name not in users]
+    else:
+        going = [name for name in records if name.startswith(key)]
+        if len(going) != 1:
+            known = ", ".join(sorted(records)) or "none"
+            raise UserError(f"no box {key!r}; the boxes are: {known}")
+        if going[0] in users:
+            labs = " and ".join(users[going[0]])
+            raise UserError(f"box {going[0]} is used by lab {labs}; `lab down` comes first")
+    for name in going:
+        records.pop(name).unlink()
+    kept = {stage for path in records.values() for stage in json.loads(path.read_text())["stages"]}
+    unused = [name for name in stages.names() if name not in kept]
+    for name in unused:
+        stages.remove(name)
+    stages.sweep()
+    return [f"box {name}" for name in going] + unused
+
+
+def _plan(source: BoxSource, provision: Path) -> tuple[Maker, Keys]:
+    recipe = read_recipe(provision)
+    images = read_images(provision)
+    images = {n: i for n, i in images.items() if all((provision / "stack" / p).exists() for p in i.stack)}  # TODO
+    suite, mirror = (None if value in (None, "auto") else value for value in (source.suite, source.mirror))
+    distribution, suite, sources = box_apt.choose(
+        suite,
+        mirror,
+        box_apt.host_sources(),
+        *box_apt.host_release(),
+        recipe.distribution_of(),
+        {name: one.components for name, one in recipe.distributions.items()},
+    )
+    architecture = host_architecture()
+    keys = compute_keys(recipe, images, sources, distribution, architecture, provision)
+    options = tuple(box_apt.host_options())
+    maker = Maker(recipe, images, provision, distribution, suite, tuple(sources), options, architecture)
+    return maker, keys
+
+
+def _stage_names(keys: Keys) -> dict[str, str]:
+    return {
+        "root": f"root-{keys.root}",
+        "base": f"base-{keys.base}",
+        "baked": f"images-{keys.images}",
+        "stack": f"stack-{keys.stack}",
+        "vm": f"vm-{keys.vm}",
+    }
+
+
+def _check_host(vm: bool) -> None:
+    if os.geteuid() != 0:
+        raise UserError("a box can only be made by root: run this with sudo")
+    tools = {**TOOLS, **VM_TOOLS} if vm else TOOLS
+    lacking = sorted({package for tool, package in tools.items() if shutil.which(tool) is None})
+    if lacking:
+        raise UserError(f"to make a box this host lacks: apt-get install {' '.join(lacking)}")
+
+
+def _remember(keys: Keys, suite: str, stages: Iterable[str]) -> None:
+    """Note which stages belong to the box; a box that has a disk keeps it when it is asked for without."""
+    path = _folder() / f"{keys.box}.json"
+    record: dict[str, object] = {"suite": suite, "stages": sorted(stages)}
+    if path.exists():
+        before = json.loads(path.read_text())
+        record["stages"] = sorted({*stages, *before["stages"]})
+        if record == before:
+            return
+    part = path.with_suffix(f".{os.getpid()}.new")
+    part.write_text(json.dumps(record))
+    part.rename(path)
+
+
+def _users() -> dict[str, list[str]]:
+    """The labs by the box they use."""
+    users: dict[str, list[str]] = {}
+    for path in sorted((store.home() / "labs").glob("*/lab.json")):
+        try:
+            key = json.loads(path.read_text())["box"]
+        except (OSError, ValueError, KeyError):
+            continue
+        users.setdefault(key, []).append(path.parent.name)
+    return users
+
+
+def _folder() -> Path:
+    return store.home() / "boxes"
+
+
+def _size(folder: Path) -> int:
+    """Bytes on disk, a file with several names counted once."""
+    seen = {}
+    for parent, _, names in os.walk(folder):
+        for name in names:
+            status = os.lstat(os.path.join(parent, name))  # noqa: PTH118 - a box has 50,000 files
+            seen[status.st_ino] = status.st_blocks * 512
+    return sum(seen.values())
