@@ -15,7 +15,7 @@ from ambassador.address import Address
 from ambassador.flow import CHUNK, Flow
 from ambassador.log import log
 
-CONNECT_WITHIN = 3.0  # seconds for a provider's machine to answer; a lost one never does
+CONNECT_WITHIN = 2.0  # seconds: one SYN may get lost (1 s); a lost machine never answers
 DEAD_AFTER_MS = 10_000  # a peer that acknowledges nothing for so long is gone
 BACKLOG = 1024
 ACCEPT_AT_ONCE = 64
