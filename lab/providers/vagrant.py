@@ -41,7 +41,7 @@ class VagrantLibvirt:
         self.daemon = PrivateLibvirt(context.folder, context.netns)
 
     def up(self, box: Box, specs: Sequence[MachineSpec]) -> None:
-        """Make and start the machines by one `vagrant up`; returns when each answers over SSH."""
+        """Make and start the machines by one `vagrant up`; returns when all have been started."""
         self.prepare(box, specs)
         # libvirt asks QEMU for its capabilities at the first call, which takes a second: Vagrant needs
         # longer than that to start
@@ -49,7 +49,7 @@ class VagrantLibvirt:
         warm.start()
         self._vagrant_up(specs)
 
-    def prepare(self, box: Box, specs: Sequence[MachineSpec]) -> None:
+    def prepare(self, box: Box, specs: Sequence[MachineSpec], *, wait: bool = False) -> None:
         """All that must be there before `vagrant up`: the daemon, the box, and what the Vagrantfile reads."""
         vm = box.vm()
         home = self.daemon.home
@@ -57,11 +57,11 @@ class VagrantLibvirt:
         vagrant_plan.register_box(vm.image, home / "vagrant", self.daemon.images)
         plan = vagrant_plan.plan(
             specs,
-            kernel=vm.kernel,
-            initrd=vm.initrd,
+            vm,
             ssh_key=self.context.ssh_key,
             kvm=self.kvm,
             within=UP_WITHIN[self.kvm],
+            wait=wait,
         )
         (home / "plan.json").write_text(json.dumps(plan, indent=1))
         (home / "lib/dnsmasq/control.status").write_text(vagrant_plan.leases(specs))
@@ -162,7 +162,7 @@ def _vagrant(daemon: PrivateLibvirt, env: dict[str, str], log: Path, within: flo
     except ImportError:
         raise UserError("the Python package python-vagrant is missing; `./run` installs it") from None
 
-    class InTheLab(vagrant.Vagrant):  # type: ignore[misc]
+    class InTheLab(vagrant.Vagrant):
         def _make_vagrant_command(self, args: Sequence[str | None]) -> list[str]:
             words = [word for word in args if word is not None]
             limit = ["timeout", "--signal=INT", f"--kill-after={GRACE:.0f}", f"{within:.0f}"]
@@ -173,7 +173,8 @@ def _vagrant(daemon: PrivateLibvirt, env: dict[str, str], log: Path, within: flo
         with log.open("ab") as file:
             yield file
 
-    return InTheLab(root=str(VAGRANTFILE.parent), env=env, out_cm=output, err_cm=output)
+    make: Any = InTheLab  # python-vagrant has no types
+    return make(root=str(VAGRANTFILE.parent), env=env, out_cm=output, err_cm=output)
 
 
 def _tail(log: Path) -> str:

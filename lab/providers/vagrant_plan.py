@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from lab.box import VmBox
 from lab.errors import UserError
 from lab.network import mac
 from lab.providers.base import MachineSpec
@@ -22,16 +23,13 @@ VOLUME = f"{BOX}_vagrant_box_image_{BOX_VERSION}_box.img"  # where vagrant-libvi
 GIB = 1 << 30
 
 
-def command_line(spec: MachineSpec, root: str = "/dev/vda") -> str:
-    """The kernel's command line: it carries the machine's whole identity, so that no boot waits for it.
+def command_line(spec: MachineSpec, arguments: str) -> str:
+    """The kernel's command line: the box's `arguments`, then the machine's whole identity.
 
     Raises UserError if that is more than a kernel takes.
     """
     identity = base64.b64encode(gzip.compress(spec.env_file().encode(), 9, mtime=0)).decode()
-    line = (
-        f"root={root} rw console=ttyS0 net.ifnames=0 quiet mitigations=off"
-        f" systemd.machine_id={spec.env['LAB_MACHINE_ID']} lab.config={identity}"
-    )
+    line = f"{arguments} systemd.machine_id={spec.env['LAB_MACHINE_ID']} lab.config={identity}"
     if len(line) > COMMAND_LINE_LIMIT:
         raise UserError(
             f"{spec.name}: its identity makes a kernel command line of {len(line)} bytes, and a kernel takes"
@@ -41,19 +39,19 @@ def command_line(spec: MachineSpec, root: str = "/dev/vda") -> str:
 
 
 def plan(
-    specs: Sequence[MachineSpec], *, kernel: Path, initrd: Path, ssh_key: Path, kvm: bool, within: float
+    specs: Sequence[MachineSpec], vm: VmBox, *, ssh_key: Path, kvm: bool, within: float, wait: bool = False
 ) -> dict[str, Any]:
-    """What the Vagrantfile reads from LAB_VAGRANT_JSON."""
+    """What the Vagrantfile reads from LAB_VAGRANT_JSON; `wait` has Vagrant wait for SSH, as is its habit."""
     return {
         "box": BOX,
         "box_version": BOX_VERSION,
-        "kernel": str(kernel),
-        "initrd": str(initrd),
+        "kernel": str(vm.kernel),
+        "initrd": str(vm.initrd),
         "ssh_key": str(ssh_key),
         "kvm": kvm,
-        "wait": False,
+        "wait": wait,
         "boot_timeout": round(within),
-        "machines": [_machine(spec) for spec in specs],
+        "machines": [_machine(spec, vm) for spec in specs],
     }
 
 
@@ -89,14 +87,14 @@ def register_box(image: Path, vagrant_home: Path, images: Path) -> None:
         (folder / "box.img").symlink_to(image)
 
 
-def _machine(spec: MachineSpec) -> dict[str, Any]:
+def _machine(spec: MachineSpec, vm: VmBox) -> dict[str, Any]:
     machine = spec.machine
     return {
         "name": spec.name,
         "uuid": spec.env["LAB_MACHINE_ID"],
         "memory": machine.memory,
         "cpus": machine.cpus,
-        "command_line": command_line(spec),
+        "command_line": command_line(spec, vm.arguments),
         "console": str(spec.console),
         "control_mac": mac(machine.control),
         "bridges": [
