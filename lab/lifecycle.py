@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 from lab import box, network, processes, readiness, registry, secrets, store
@@ -36,17 +37,21 @@ def up(topology: Topology, progress: Progress, *, provider: str = "", keep: bool
         if store.folder(topology.name).exists():
             progress.note(f"lab {topology.name!r} was left half made; removing what there is of it")
             _remove(topology.name, progress)
-        picked = choice.pick(wanted)
+        made = box.ensure(topology.box, progress)
+        picked = choice.pick(wanted, next((made.root / "boot").glob("vmlinuz-*")))
         progress.note(f"provider {picked.name}: {picked.reason}")
-        made = box.ensure(topology.box, progress, vm=picked.name == "libvirt")
-        record = store.Record(topology.name, "making", picked.name, picked.reason, made.key, topology)
+        if picked.name == "libvirt":
+            made = box.ensure(topology.box, progress, vm=True)
+        record = store.Record(
+            topology.name, "making", picked.name, picked.reason, picked.kvm, made.key, topology
+        )
         try:
             lab = _make(record, made, progress)
         except BaseException:
             if not keep:
                 _remove(topology.name, progress)
             raise
-        store.Record(topology.name, "up", picked.name, picked.reason, made.key, topology).save()
+        replace(record, stage="up").save()
     progress.note(f"lab {topology.name!r} is up after {time.monotonic() - start:.1f} s")
     return lab
 
@@ -65,7 +70,7 @@ def reset(name: str, progress: Progress) -> Lab:
         record = store.require(name)
         made = box.ensure(record.topology.box, progress, vm=record.provider == "libvirt")
         context = _context(record, progress)
-        provider = choice.make(record.provider, context)
+        provider = choice.make(record.provider, context, kvm=record.kvm)
         specs = machine_specs(record, provider)
         lab = Lab(record, provider, specs)
         with progress.step("resetting the machines"):
@@ -80,7 +85,7 @@ def reset(name: str, progress: Progress) -> Lab:
 def open_lab(name: str, progress: Progress | None = None) -> Lab:
     """The running lab called `name`; UserError if there is none."""
     record = store.require(name)
-    provider = choice.make(record.provider, _context(record, progress or Progress("quiet")))
+    provider = choice.make(record.provider, _context(record, progress or Progress("quiet")), kvm=record.kvm)
     return Lab(record, provider, machine_specs(record, provider))
 
 
@@ -127,7 +132,7 @@ def _make(record: store.Record, made: box.Box, progress: Progress) -> Lab:
     key = secrets.ssh_key(place / "ssh")
     secrets.certificates(place / "ca", record.name, topology.lab_address("private").ip)
     context = _context(record, progress)
-    provider = choice.make(record.provider, context)
+    provider = choice.make(record.provider, context, kvm=record.kvm)
     specs = machine_specs(record, provider)
     network.create(topology, provider.bridges)
     lab = Lab(record, provider, specs)
@@ -153,7 +158,7 @@ def _remove(name: str, progress: Progress) -> list[str]:
         for kind in [record.provider] if record else choice.KINDS:
             topology = record.topology if record else Topology(machines=(), name=name)
             context = LabContext(name, place, namespace, topology, place / "ssh/id_ed25519", progress)
-            removed += choice.make(kind, context).down()
+            removed += choice.make(kind, context, kvm=False).down()
         left = processes.kill(processes.marked(place)) + processes.kill(network.pids(namespace))
         if left:
             removed.append(f"{left} processes")

@@ -42,6 +42,7 @@ class Record:
     stage: Stage
     provider: str
     reason: str
+    kvm: bool
     box: str
     topology: Topology
 
