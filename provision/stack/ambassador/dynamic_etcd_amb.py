@@ -7,7 +7,7 @@ import threading
 from pathlib import Path
 
 from ambassador.address import Address, parse_port
-from ambassador.forwarder import Forwarder
+from ambassador.forwarder import ANYWHERE, Forwarder
 from ambassador.link import endpoints, service_key
 from ambassador.log import log
 from ambassador.program import Usage, run
@@ -28,6 +28,7 @@ after 2 s if it does not answer. While etcd is away the last known provider stay
 Environment:
   ETCD_PORT_10000_TCP_ADDR, ETCD_PORT_10000_TCP_PORT
                        where etcd is: Docker's link under the alias etcd sets them
+  LISTEN_HOST          where to listen (default: all addresses)
 """
 
 
@@ -105,7 +106,7 @@ def main(arguments: list[str]) -> None:
         refusals.note(refused=provider is None)
         return provider
 
-    forwarder = Forwarder(port, where)
+    forwarder = Forwarder(port, where, os.environ.get("LISTEN_HOST", ANYWHERE))
     log(f"forwarding port {port} to the provider of {key}")
     follower.start()
     forwarder.serve()

@@ -16,7 +16,7 @@ class Flow:
     block, and at most one chunk is held, when it took a part of it: the sender's own window fills instead.
     """
 
-    __slots__ = ("_held", "_sink", "_source", "done", "ended", "failed", "readable", "writable")
+    __slots__ = ("_held", "_sink", "_source", "broken", "done", "ended", "failed", "readable", "writable")
 
     def __init__(self, source: socket.socket, sink: socket.socket) -> None:
         self._source = source
@@ -25,7 +25,8 @@ class Flow:
         self.readable = self.writable = False
         self.ended = False  # the source has no more to send
         self.done = False  # and all of it has been passed on, the end included
-        self.failed = False
+        self.failed = False  # not all of it could be passed on
+        self.broken = False  # the source has been reset: there is no other direction any more either
 
     def run(self, buffer: memoryview) -> bool:
         """Move bytes until a socket would block; True if it stopped earlier, to let others run."""
@@ -56,7 +57,7 @@ class Flow:
             self.readable = False
             return 0
         except OSError:
-            self.failed = True
+            self.failed = self.broken = True
             taken = 0
         self.ended = not taken
         return taken

@@ -17,6 +17,7 @@ from ambassador.log import log
 
 CONNECT_WITHIN = 2.0  # seconds: one SYN may get lost (1 s); a lost machine never answers
 DEAD_AFTER_MS = 10_000  # a peer that acknowledges nothing for so long is gone
+ANYWHERE = "0.0.0.0"
 BACKLOG = 1024
 ACCEPT_AT_ONCE = 64
 RETRY_ACCEPT = 0.1  # seconds, when the process has no file descriptor left
@@ -61,7 +62,7 @@ class Forwarder:
     that a proxy in front sees it and tries again.
     """
 
-    def __init__(self, port: int, target: Callable[[], Address | None], host: str = "0.0.0.0") -> None:
+    def __init__(self, port: int, target: Callable[[], Address | None], host: str = ANYWHERE) -> None:
         self._target = target
         self._limit = _descriptors() // 2 - 32
         self._listener = socket.create_server((host, port), backlog=BACKLOG)
@@ -145,7 +146,9 @@ class Forwarder:
             return
         more = pair.up.run(self._buffer)
         more = pair.down.run(self._buffer) or more
-        if pair.up.done and pair.down.done:
+        if (pair.up.done and pair.down.done) or any(
+            flow.done and flow.broken for flow in (pair.up, pair.down)
+        ):
             self._close(pair, reset=pair.up.failed or pair.down.failed)
         elif more and not pair.queued:
             pair.queued = True

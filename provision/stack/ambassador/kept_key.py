@@ -11,8 +11,8 @@ from etcdv2.sync import Client
 class KeptKey:
     """Writes a value with a TTL, prolongs it, and removes it, never another owner's.
 
-    The same key may be written by another machine to which the service has moved: as long as that one keeps it
-    alive, this one neither writes nor prolongs nor removes it. A value that nobody keeps alive (it has no
+    The same key may be written by another machine to which the service has moved: as long as that one keeps
+    it alive, this one neither writes nor prolongs nor removes it. A value that nobody keeps alive (it has no
     TTL) is no such claim, and is put right. All calls raise etcdv2's Unavailable while etcd is away.
     """
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from ambassador.address import Address, Resolver
-from ambassador.forwarder import Forwarder
+import os
+
+from ambassador.address import Address, Resolver, parse_port
+from ambassador.forwarder import ANYWHERE, Forwarder
 from ambassador.log import log
 from ambassador.program import Usage, run
 
@@ -13,6 +15,9 @@ Usage: simple-amb HOST:PORT
 
 Forwards each TCP connection to port {LISTEN_PORT} to HOST:PORT. A connection that HOST:PORT does not take is
 closed at once; the next one is tried again. Ends on SIGTERM.
+
+Environment:
+  LISTEN_HOST, LISTEN_PORT  where to listen (default: all addresses, port {LISTEN_PORT})
 """
 
 
@@ -24,6 +29,10 @@ def main(arguments: list[str]) -> None:
         target = Address.parse(arguments[0])
     except ValueError as error:
         raise Usage(str(error)) from None
+    try:
+        port = parse_port(os.environ.get("LISTEN_PORT", str(LISTEN_PORT)))
+    except ValueError as error:
+        raise Usage(f"LISTEN_PORT: {error}") from None
     resolver = Resolver()
 
     def where() -> Address | None:
@@ -33,8 +42,8 @@ def main(arguments: list[str]) -> None:
             return None
         return Address(host, target.port)
 
-    forwarder = Forwarder(LISTEN_PORT, where)
-    log(f"forwarding port {LISTEN_PORT} to {target}")
+    forwarder = Forwarder(port, where, os.environ.get("LISTEN_HOST", ANYWHERE))
+    log(f"forwarding port {port} to {target}")
     forwarder.serve()
 
 
