@@ -1,0 +1,154 @@
+"""The `lab` command: reads the command line, calls what does the work, gives errors a line and a code."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import re
+import signal
+import sys
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from types import FrameType
+from typing import Any, NoReturn
+
+from lab.cli_grammar import COMMANDS
+from lab.errors import MachineError, UserError
+from lab.main import lab_name
+from lab.progress import Progress
+from lab.suggest import did_you_mean
+from lab.topology import NAME, Topology
+
+USER_MISTAKE, FAILURE, INTERRUPTED, TERMINATED = 2, 1, 130, 143
+TOPOLOGY = Path("lab.yaml")
+
+
+class Parser(argparse.ArgumentParser):
+    """argparse whose mistakes are one line, with a suggestion for a mistyped word."""
+
+    def error(self, message: str) -> NoReturn:
+        raise UserError(f"{message}; `{self.prog} --help` explains")
+
+    def _check_value(self, action: argparse.Action, value: Any) -> None:
+        if action.choices is not None and value not in action.choices:
+            what = str(action.metavar or action.dest).lower()
+            raise UserError(f"no {what} {value!r}{did_you_mean(str(value), map(str, action.choices))}")
+
+
+class Session:
+    """One call of `lab`: its options, how it shows progress, and how it gives its result."""
+
+    def __init__(self, options: argparse.Namespace) -> None:
+        self.options = options
+        self.json: bool = options.json
+        style = "quiet" if options.quiet else "json" if options.json else None
+        self.progress = Progress(style)  # type: ignore[arg-type]
+
+    @property
+    def lab(self) -> str:
+        """The lab that is meant: --lab, LAB_NAME, or the name in ./lab.yaml."""
+        named = str(self.options.lab or lab_name() or self.topology().name)
+        if not re.match(NAME, named):  # it becomes part of a path, which `lab down` removes
+            raise UserError(f"{named!r} is no lab's name: lower-case letters, digits and dashes")
+        return named
+
+    def topology(self) -> Topology:
+        """--topology, or ./lab.yaml, or the default lab; with the name that was asked for."""
+        from lab.topology import load, parse
+
+        given = getattr(self.options, "topology", None)
+        if given:
+            topology = load(Path(given))
+        else:
+            topology = load(TOPOLOGY) if TOPOLOGY.exists() else parse("", str(TOPOLOGY))
+        name = self.options.lab or os.environ.get("LAB_NAME")
+        if not name:
+            return topology
+        return parse(json.dumps({**topology.model_dump(mode="json"), "name": name}), "--lab")
+
+    def need_root(self) -> None:
+        if os.geteuid() != 0:
+            raise UserError("a lab belongs to root: run the same command with sudo")
+
+    def result(self, document: object, lines: Iterable[str] = ()) -> None:
+        """Give the result: the document with --json, else the lines."""
+        if self.json:
+            print(json.dumps(document, indent=1))
+            return
+        for line in lines:
+            print(line)
+
+
+def main(words: Sequence[str]) -> int:
+    """Run one command; returns its exit code."""
+    signal.signal(signal.SIGTERM, _terminated)
+    as_json = False
+    try:
+        options = parser().parse_args(words)
+        as_json = options.json
+        if getattr(options, "root", True):
+            Session(options).need_root()
+        return int(options.call(Session(options)) or 0)
+    except UserError as problem:
+        _complain(problem, as_json)
+        return USER_MISTAKE
+    except MachineError as problem:
+        _complain(problem, as_json)
+        return FAILURE
+    except KeyboardInterrupt:
+        _complain("interrupted", as_json)
+        return INTERRUPTED
+    except BrokenPipeError:  # `lab status | head -1`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return FAILURE
+
+
+def parser() -> Parser:
+    """The whole command line; each command adds its own part."""
+    top = Parser(
+        prog="lab",
+        parents=[_common()],
+        description="Real machines, one etcd cluster and fleet, made and unmade on this host.",
+        epilog="`lab COMMAND --help` says more. Exit codes: 0 done, 1 a machine failed, 2 yours to mend.",
+        allow_abbrev=False,
+    )
+    top.set_defaults(quiet=False, json=False, lab="")
+    commands = top.add_subparsers(metavar="COMMAND", dest="command", required=True, parser_class=Parser)
+    for command in COMMANDS:
+        add = commands.add_parser(
+            command.name,
+            help=command.summary,
+            description=command.description or command.summary,
+            parents=[_common()],
+            allow_abbrev=False,
+        )
+        command.arguments(add)
+        add.set_defaults(root=command.root)
+        if command.call is not None:
+            add.set_defaults(call=command.call)
+    return top
+
+
+def _common() -> Parser:
+    """Options that may stand before and behind the command; made anew, as argparse shares defaults."""
+    common = Parser(add_help=False)
+    group = common.add_argument_group("common options")
+    quiet = "say nothing but results and errors"
+    as_json = "results as JSON on standard output, progress as JSON lines on standard error"
+    which = "the lab (default: LAB_NAME, or `name` in ./lab.yaml)"
+    group.add_argument("-q", "--quiet", action="store_true", default=argparse.SUPPRESS, help=quiet)
+    group.add_argument("--json", action="store_true", default=argparse.SUPPRESS, help=as_json)
+    group.add_argument("--lab", metavar="NAME", default=argparse.SUPPRESS, help=which)
+    return common
+
+
+def _complain(problem: object, as_json: bool) -> None:
+    text = str(problem)
+    line = json.dumps({"event": "error", "text": text}) if as_json else f"lab: {text}"
+    print(line, file=sys.stderr)
+
+
+def _terminated(_signal: int, _frame: FrameType | None) -> NoReturn:
+    """Leave through the same door as Ctrl-C, so that a half-made lab is removed."""
+    raise SystemExit(TERMINATED)

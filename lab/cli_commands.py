@@ -1,0 +1,254 @@
+"""The commands of `lab`, one function each; heavy modules are imported by the command that needs them."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import TYPE_CHECKING
+
+from lab import main as entry
+from lab.errors import UserError
+
+if TYPE_CHECKING:
+    from lab.cli import Session
+    from lab.running import Lab
+    from lab.store import Record
+
+
+def up(session: Session) -> None:
+    from lab import connection, lifecycle
+
+    options = session.options
+    topology = session.topology()
+    lab = lifecycle.up(topology, session.progress, provider=options.provider, keep=options.keep)
+    connection.configure(lab.record)
+    session.result(_described(lab.record))
+
+
+def status(session: Session) -> None:
+    from lab import status as states
+
+    lab = _open(session)
+    rows = states.look(lab)
+    units = states.units(lab) if session.options.units else ""
+    document = {**_described(lab.record), "machines": [asdict(row) for row in rows]}
+    if session.options.units:
+        document["units"] = units
+    topology = lab.topology
+    head = (
+        f"lab {lab.name!r}, {lab.record.provider}, {len(rows)} machines, private {topology.networks.private}"
+    )
+    table = [("MACHINE", "POWER", "PRIVATE", "PUBLIC", "BOOT", "ETCD", "FLEET")]
+    for row in rows:
+        fleet = {True: "sees it", False: "lost", None: "?"}[row.fleet]
+        boot = row.boot[:8] or ("no answer" if row.power == "running" else "-")
+        table.append((row.name, row.power, row.private, row.public or "-", boot, row.etcd, fleet))
+    session.result(document, [head, *_columns(table), *([units.rstrip()] if units else [])])
+
+
+def ssh(session: Session) -> None:
+    from lab import connection
+
+    record, node = _machine(session)
+    connection.configure(record)
+    words = _command_words(session)
+    terminal = sys.stdin.isatty()
+    command = connection.interactive(record, node, words, terminal=terminal)
+    entry.mark_and_replace(entry.lab_folder(record.name), command)
+
+
+def run(session: Session) -> None:
+    from lab import connection
+
+    words = _command_words(session)
+    if not words:
+        raise UserError(f"lab run {session.options.node}: no command; put it behind `--`")
+    record, node = _machine(session)
+    connection.configure(record)
+    folder = entry.lab_folder(record.name)
+    entry.mark_and_replace(folder, entry.ssh_command(folder, node, entry.remote_line(words)))
+
+
+def reboot(session: Session) -> None:
+    from lab import connection
+
+    lab = _open(session)
+    node = lab[session.options.node]
+    _need_power(lab, node.name)
+    with session.progress.step(f"rebooting {node.name}"):
+        boot = node.reboot()
+    connection.close(lab.name, node.name)
+    session.result({"machine": node.name, "boot": boot}, [f"{node.name} has rebooted"])
+
+
+def crash(session: Session) -> None:
+    from lab import connection
+
+    lab = _open(session)
+    name = lab[session.options.node].name
+    _need_power(lab, name)
+    with session.progress.step(f"taking the power from {name}"):
+        lab.power_off(name)
+    connection.close(lab.name, name)
+    session.result(
+        {"machine": name, "power": lab.state(name)},
+        [f"{name} has lost power; `lab start {name}` gives it back"],
+    )
+
+
+def start(session: Session) -> None:
+    lab = _open(session)
+    name = lab[session.options.node].name
+    if lab.state(name) == "running":
+        raise UserError(f"{name} has power; `lab reboot {name}` reboots it")
+    with session.progress.step(f"starting {name}"):
+        lab.power_on(name)
+    session.result({"machine": name, "power": lab.state(name)}, [f"{name} is up"])
+
+
+def cut(session: Session) -> None:
+    lab = _open(session)
+    name = lab[session.options.node].name
+    lab.cut(name)
+    session.result(
+        {"machine": name, "network": "cut"},
+        [f"{name} is cut off; `lab ssh {name}` still works, `lab heal {name}` heals it"],
+    )
+
+
+def heal(session: Session) -> None:
+    lab = _open(session)
+    name = lab[session.options.node].name
+    lab.heal(name)
+    session.result({"machine": name, "network": "whole"}, [f"{name} has its networks again"])
+
+
+def logs(session: Session) -> None:
+    options = session.options
+    lab = _open(session)
+    node = lab[options.node]
+    console = lab.specs[node.name].console
+    if options.console or lab.state(node.name) != "running":
+        if not console.exists():
+            raise UserError(f"{node.name} has no console log yet")
+        follow = ["-F"] if options.follow else []
+        _flush_and_replace(["tail", "-n", str(options.lines), *follow, str(console)])
+    units = [f"--unit={unit}" for unit in options.unit]
+    words = ["sudo", "journalctl", "--no-pager", f"--lines={options.lines}", *units]
+    words += ["--follow"] if options.follow else []
+    folder = entry.lab_folder(lab.name)
+    from lab import connection
+
+    connection.configure(lab.record)
+    entry.mark_and_replace(folder, entry.ssh_command(folder, node.name, entry.remote_line(words)))
+
+
+def reset(session: Session) -> None:
+    from lab import connection, lifecycle, store
+
+    name = session.lab
+    connection.close(name, *(machine.name for machine in store.require(name).topology.machines))
+    lab = lifecycle.reset(name, session.progress)
+    session.result(_described(lab.record), [f"lab {name!r} is as it was when it first came up"])
+
+
+def down(session: Session) -> None:
+    from lab import lifecycle
+
+    name = session.lab
+    removed = lifecycle.down(name, session.progress)
+    said = [f"removed: {', '.join(removed)}" if removed else f"there is nothing of a lab {name!r}"]
+    session.result({"name": name, "removed": removed}, said)
+
+
+def doctor(session: Session) -> int:
+    from lab.doctor import examine
+
+    found = list(examine(session.options.provider or "auto"))
+    lines = [
+        f"ok    {finding.what}" if finding.ok else f"FAIL  {finding.what}: {finding.mend}"
+        for finding in found
+    ]
+    session.result([asdict(finding) for finding in found], lines)
+    return 0 if all(finding.ok for finding in found) else 1
+
+
+def box_build(session: Session) -> None:
+    from lab import box
+
+    session.need_root()
+    made = box.ensure(session.topology().box, session.progress, vm=session.options.vm)
+    session.result({"key": made.key}, [f"box {made.key}"])
+
+
+def box_list(session: Session) -> None:
+    from lab import box
+
+    listed = box.list_boxes()
+    table = [("KEY", "SUITE", "FOR", "SIZE", "USED BY")]
+    for one in listed:
+        uses = ", ".join(one.used_by) or "-"
+        kind = "containers, VMs" if one.vm else "containers"
+        table.append((one.key, one.suite, kind, f"{one.size / (1 << 20):.0f} MiB", uses))
+    session.result(
+        [asdict(one) for one in listed], _columns(table) if listed else ["no box; `lab box build` makes one"]
+    )
+
+
+def box_rm(session: Session) -> None:
+    from lab import box
+
+    session.need_root()
+    removed = box.remove(session.options.key)
+    said = [f"removed: {', '.join(removed)}" if removed else "no box to remove"]
+    session.result({"removed": removed}, said)
+
+
+def _open(session: Session) -> Lab:
+    from lab.lifecycle import open_lab
+
+    return open_lab(session.lab, session.progress)
+
+
+def _machine(session: Session) -> tuple[Record, str]:
+    """The lab's record and the machine's name, checked; a machine without power is said to be so at once."""
+    lab = _open(session)
+    node = lab[session.options.node].name
+    _need_power(lab, node)
+    return lab.record, node
+
+
+def _need_power(lab: Lab, name: str) -> None:
+    if lab.state(name) != "running":
+        raise UserError(f"{name} has no power; `lab start {name}` starts it")
+
+
+def _command_words(session: Session) -> list[str]:
+    words: list[str] = session.options.words
+    return words[1:] if words[:1] == ["--"] else words
+
+
+def _described(record: Record) -> dict[str, object]:
+    machines = [machine.model_dump(mode="json") for machine in record.topology.machines]
+    return {
+        "name": record.name,
+        "provider": record.provider,
+        "reason": record.reason,
+        "box": record.box,
+        "machines": machines,
+    }
+
+
+def _columns(rows: Sequence[tuple[str, ...]]) -> list[str]:
+    """Rows as lines whose columns stand below one another."""
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    return [
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows
+    ]
+
+
+def _flush_and_replace(command: list[str]) -> None:
+    sys.stdout.flush()
+    os.execvp(command[0], command)
