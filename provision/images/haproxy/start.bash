@@ -22,4 +22,5 @@ sed -i -e "s/server apache private_ipv4:80/server apache $private_ipv4:80/" "$CO
 haproxy -c -q -f "$CONFIG" || fail "$CONFIG is not a valid configuration"
 
 echo "haproxy-start: the backend is $private_ipv4:80" >&2
-exec haproxy -db -f "$CONFIG"
+# With a master process (-W): a lone HAProxy leaves SIGTERM to its default, which process 1 does not have.
+exec haproxy -W -db -f "$CONFIG"

@@ -24,6 +24,11 @@ class Published:
         """True if the port is published on all addresses of the host, so that none is named."""
         return not self.host or ipaddress.ip_address(self.host).is_unspecified
 
+    @property
+    def loopback(self) -> bool:
+        """True if only the host itself can connect."""
+        return bool(self.host) and ipaddress.ip_address(self.host).is_loopback
+
     def at(self, address: str) -> Published:
         """The same port on another address of the host."""
         return Published(address, self.port)
@@ -65,16 +70,20 @@ class Container:
     def published(self, port: int, address: str = "", protocol: str = "tcp") -> Published:
         """Where `port` of the container is published, at the host's `address` if one is given.
 
-        Of several bindings one of a single address comes before one of all, IPv4 before IPv6.
+        Of several bindings one of a single address counts most, one of loopback least; IPv4 before IPv6.
         """
         bindings = self.ports.get(f"{port}/{protocol}", ())
         if not bindings:
             raise NotPublished(
                 f"{self.name} does not publish {port}/{protocol}: run it with -p ADDRESS::{port}"
             )
-        best = min(bindings, key=lambda binding: (binding.everywhere, ":" in binding.host))
+        best = min(bindings, key=lambda one: (one.loopback, one.everywhere, ":" in one.host))
         if address:
             return best.at(address)
+        if best.loopback:
+            raise NotPublished(
+                f"{self.name} publishes {port}/{protocol} on {best.host} only, which no other machine reaches"
+            )
         if best.everywhere:
             raise NotPublished(
                 f"{self.name} publishes {port}/{protocol} on all addresses, which names none: "
