@@ -1,0 +1,93 @@
+"""Reads the commands out of a guide and types them, so that the guide and its tests cannot drift apart."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from lab.errors import MachineError
+from lab.running import Lab
+
+CHECKOUT = Path(__file__).resolve().parent.parent
+HOST = "host"  # where a step is typed that is not typed on a machine
+WITHIN = 300.0  # seconds for one step: three `docker push` on an emulated machine
+FENCE = re.compile(r"^```sh (?P<place>\S+) (?P<name>\S+)\n(?P<script>.*?)^```$", re.MULTILINE | re.DOTALL)
+
+
+@dataclass(frozen=True)
+class Step:
+    """A block of a guide that a reader types: a fence opened with ```sh PLACE NAME."""
+
+    name: str
+    place: str  # a machine, or `host`
+    script: str
+
+
+def steps(text: str) -> dict[str, Step]:
+    """The steps of a guide, by name and in its order. Raises ValueError for a name that is there twice."""
+    found: dict[str, Step] = {}
+    for match in FENCE.finditer(text):
+        step = Step(match["name"], match["place"], match["script"])
+        if step.name in found:
+            raise ValueError(f"two steps are called {step.name!r}")
+        found[step.name] = step
+    return found
+
+
+class Reader:
+    """Types the steps of a guide as a reader would: on the host, or in an SSH session with an agent."""
+
+    def __init__(self, lab: Lab, guide: Path, tools: Path) -> None:
+        self.lab = lab
+        self.steps = steps(guide.read_text())
+        self._tools = tools
+        command = tools / "lab"  # the command itself, also in a checkout that is not installed
+        command.write_text(f'#!/bin/sh\nPYTHONPATH={CHECKOUT} exec {sys.executable} -m lab "$@"\n')
+        command.chmod(0o755)
+
+    def types(self, name: str, *, on: str = "") -> str:
+        """Type a step, `on` another machine if the guide's own would not do; returns what was printed.
+
+        Raises MachineError if a line of it fails.
+        """
+        __tracebackhide__ = True
+        step = self.steps[name]
+        place = on or step.place
+        script = f"set -e\n{step.script}"
+        words = ["bash", "-o", "pipefail", "-c", script] if place == HOST else self._session(place, script)
+        try:
+            done = subprocess.run(
+                words,
+                cwd=CHECKOUT,
+                env=self._environment(),
+                stdin=subprocess.DEVNULL,
+                capture_output=True,
+                text=True,
+                errors="replace",
+                timeout=WITHIN,
+            )
+        except subprocess.TimeoutExpired as late:
+            raise MachineError(
+                f"step {name!r} on {place} was not done after {WITHIN:.0f} s: {late.stdout!r}"
+            ) from None
+        if done.returncode:
+            said = (done.stdout + done.stderr).strip()[-2000:]
+            raise MachineError(f"step {name!r} on {place} ended with {done.returncode}; it said:\n{said}")
+        return done.stdout
+
+    def between(self, first: str, last: str) -> Iterator[str]:
+        """The names of the steps from `first` to `last`."""
+        names = list(self.steps)
+        yield from names[names.index(first) : names.index(last) + 1]
+
+    def _session(self, machine: str, script: str) -> list[str]:
+        return [str(self._tools / "lab"), "ssh", machine, "--", script]
+
+    def _environment(self) -> dict[str, str]:
+        path = f"{self._tools}:{os.environ.get('PATH', '')}"
+        return {**os.environ, "PATH": path, "LAB_NAME": self.lab.name}
