@@ -47,6 +47,7 @@ class Systemd:
         self._paths: dict[str, str] = {}
         self._known: dict[str, Condition] = {}
         self._jobs: dict[str, asyncio.Event] = {}
+        self._reloading = False
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def open(self, changed: Callable[[str, Condition], None]) -> None:
@@ -115,16 +116,19 @@ class Systemd:
 
     async def condition(self, name: str) -> Condition:
         try:
-            (unit,) = await self._manager("LoadUnit", "s", name)
-            (found,) = await self._call(str(unit), _PROPERTIES, "GetAll", "s", _UNIT)
+            seen = await self._properties("LoadUnit", name)
         except NotLoaded:
             return ABSENT
-        seen = Condition(str(found["LoadState"]), str(found["ActiveState"]), str(found["SubState"]))
         self._known[name] = seen
         return seen
 
     async def close(self) -> None:
         self._link.close()
+
+    async def _properties(self, how: str, name: str) -> Condition:
+        (unit,) = await self._manager(how, "s", name)
+        (found,) = await self._call(str(unit), _PROPERTIES, "GetAll", "s", _UNIT)
+        return Condition(str(found["LoadState"]), str(found["ActiveState"]), str(found["SubState"]))
 
     async def _manager(self, member: str, signature: str = "", *arguments: object) -> list[Any]:
         return await self._call(_ROOT, _MANAGER, member, signature, *arguments)
@@ -161,8 +165,11 @@ class Systemd:
                 done.set()
         elif message.member == "UnitRemoved":
             name = self._paths.get(str(message.body()[1]))
-            if name is not None:  # collected. Asking for it would load it again, to be collected again.
-                self._tell(name, Condition("loaded", "inactive", "dead"))
+            if name is not None and not self._reloading:
+                self._spawn(self._ask(name))
+        elif message.member == "Reloading":
+            # Meanwhile every unit is said to be removed, and comes back as it was.
+            self._reloading = bool(message.body()[0])
 
     def _ended(self) -> None:
         for done in self._jobs.values():
@@ -181,11 +188,14 @@ class Systemd:
             await self._ask(name)
 
     async def _ask(self, name: str) -> None:
+        """See how a unit is, without making systemd load what it has just collected."""
         with contextlib.suppress(UnitError):
-            before = self._known.get(name)
-            now = await self.condition(name)
-            if now != before and name in self._paths.values():
-                self._changed(name, now)
+            try:
+                now = await self._properties("GetUnit", name)
+            except NotLoaded:
+                now = Condition("loaded", "inactive", "dead")
+            if name in self._paths.values():
+                self._tell(name, now)
 
     def _tell(self, name: str, condition: Condition) -> None:
         if self._known.get(name) != condition:

@@ -1,7 +1,8 @@
-"""Runs the real fleetd with units in memory instead of systemd: for the logic of registry, engine and agent only.
+"""Runs the real fleetd with units in memory instead of systemd, to test registry, engine and agent.
 
-Usage: daemon.py SOCKET MACHINE_ID_FILE [fleetd's flags]. A unit whose ExecStart begins with `false` fails, one
-whose ExecStop is `sleep N` takes N seconds to stop. Every start and stop goes to the file $FLEET_TEST_LOG.
+Usage: daemon.py SOCKET MACHINE_ID_FILE [fleetd's flags]. A unit whose ExecStart begins with `false`
+fails, one whose ExecStop is `sleep N` takes N seconds to stop.
+Every start and stop goes to the file $FLEET_TEST_LOG.
 """
 
 from __future__ import annotations
@@ -50,7 +51,8 @@ class MemoryUnits:
         self._log("start", name)
         command = " ".join(self._files[name].values("Service", "ExecStart"))
         failed = command.startswith("false")
-        self._set(name, Condition("loaded", "failed" if failed else "active", "failed" if failed else "running"))
+        outcome = ("failed", "failed") if failed else ("active", "running")
+        self._set(name, Condition("loaded", *outcome))
 
     async def stop(self, name: str) -> None:
         command = " ".join(self._files[name].values("Service", "ExecStop")) if name in self._files else ""

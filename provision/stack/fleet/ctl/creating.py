@@ -1,6 +1,6 @@
 """Getting units into the registry: from it, from a file, or from a template."""
 
-# ruff: noqa: PTH
+# ruff: noqa: PTH113, PTH118, PTH120, PTH123, PTH208
 # (pathlib alone would be a fifth of fleetctl's start)
 
 from __future__ import annotations

@@ -34,5 +34,7 @@ def suggestion(name: str, known: list[str]) -> str:
     """A second line for a name that nobody knows; empty if nothing is near it."""
     from difflib import get_close_matches
 
-    near = get_close_matches(name, known, 1, 0.6)
-    return f"\nDid you mean {near[0]}?" if near else ""
+    # Without their suffixes, in which all names are alike.
+    stems = {each.rpartition(".")[0] or each: each for each in known}
+    near = get_close_matches(name.rpartition(".")[0] or name, list(stems), 1, 0.6)
+    return f"\nDid you mean {stems[near[0]]}?" if near else ""

@@ -1,6 +1,6 @@
 """The commands that go to a machine: ssh, status, journal, and the way there."""
 
-# ruff: noqa: PTH
+# ruff: noqa: PTH103, PTH111, PTH120, PTH123
 # (pathlib alone would be a fifth of fleetctl's start)
 
 from __future__ import annotations
@@ -195,7 +195,8 @@ def _ssh(values: Values, host: str, port: int, agent: bool) -> list[str]:
     known = os.path.expanduser(values.text("known-hosts-file"))
     os.makedirs(os.path.dirname(known) or ".", mode=0o700, exist_ok=True)
     strict = values.on("strict-host-key-checking")
-    checking = ("ask" if os.isatty(0) else "yes") if strict else "no"
+    # With nobody to ask, a machine is taken at its word the first time, and held to it from then on.
+    checking = ("ask" if os.isatty(0) else "accept-new") if strict else "no"
     options = [
         f"UserKnownHostsFile={known if strict else '/dev/null'}",
         f"StrictHostKeyChecking={checking}",
