@@ -1,4 +1,4 @@
-"""The box, which every machine of a lab is made of: a root, a layer with the stack, baked images, and a disk for VMs."""
+"""The box, of which every machine of a lab is made: a root, a layer on it, baked images, a disk for VMs."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ VM_TOOLS = {"qemu-img": "qemu-utils", "mke2fs": "e2fsprogs"}
 
 @dataclass(frozen=True)
 class VmBox:
-    """The box as a virtual machine boots it: directly, with `arguments` before the machine's own on its command line."""
+    """The box as a virtual machine boots it; `arguments` come first on the kernel's command line."""
 
     image: Path
     kernel: Path
@@ -55,7 +55,7 @@ class Box:
 
 @dataclass(frozen=True)
 class BoxListing:
-    """One line of `lab box list`; `size` is what all its stages take, those shared with other boxes included."""
+    """One line of `lab box list`; `size` counts all its stages, those shared with other boxes too."""
 
     key: str
     suite: str
@@ -148,7 +148,6 @@ def remove(key: str) -> list[str]:
 def _plan(source: BoxSource, provision: Path) -> tuple[Maker, Keys]:
     recipe = read_recipe(provision)
     images = read_images(provision)
-    images = {n: i for n, i in images.items() if all((provision / "stack" / p).exists() for p in i.stack)}  # TODO
     suite, mirror = (None if value in (None, "auto") else value for value in (source.suite, source.mirror))
     distribution, suite, sources = box_apt.choose(
         suite,

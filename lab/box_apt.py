@@ -1,4 +1,4 @@
-"""Where Debian's packages come from on this host: reads apt's configuration, so that no mirror is written down here."""
+"""Where this host gets its packages: reads apt's configuration, so that no mirror is written down here."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from pathlib import Path, PurePath
 from lab.errors import UserError
 from lab.shell import run
 
-# What a mirror needs to be reached and trusted from here; the rest of the host's configuration is its own taste.
+# What it takes to reach and trust a mirror from here; the rest of the host's configuration is its taste.
 PASSED_ON = re.compile(
-    r"Acquire::(\w+::)*("
+    r"Acquire::([\w.-]+::)*("
     r"Proxy(-Auto-Detect)?|CaInfo|CaPath|SslCert|SslKey|Verify-Peer|Verify-Host"
     r"|Check-Valid-Until|Check-Date|Retries|Timeout|ForceIPv4|ForceIPv6)(::[^ ]+)?$"
 )
@@ -126,7 +126,8 @@ def choose(
         sources.append(Source(source.uri, name, kept, source.signed_by))
     if not any(source.suite == suite for source in sources):
         raise UserError(
-            f"no mirror for {host_codename} in this host's apt configuration (/etc/apt); set box.mirror in lab.yaml"
+            f"no mirror for {host_codename} in this host's apt configuration (/etc/apt); "
+            "set box.mirror in lab.yaml"
         )
     return distribution, suite, sources
 

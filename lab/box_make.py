@@ -1,7 +1,8 @@
-"""Makes the stages of a box: root, base image, baked images, stack layer and the disk of a virtual machine."""
+"""Makes the stages of a box: root, base image, baked images, stack layer and the disk of a VM."""
 
 from __future__ import annotations
 
+import shlex
 import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -46,14 +47,15 @@ class Maker:
     def root(self, out: Path) -> None:
         """A root with kernel and all packages, in OUT/root."""
         kernel = self.recipe.distributions[self.distribution].kernel.format(arch=self.architecture)
-        finish = f'cp {self.provision}/box/finish-root.sh "$1/" && chroot "$1" sh /finish-root.sh && rm "$1/finish-root.sh"'
+        script = shlex.quote(str(self.provision / "box" / "finish-root.sh"))
+        finish = f'chroot "$1" sh -s <{script}'
         self._mmdebstrap(out / "root", [*self.recipe.packages, kernel], finish)
 
     def base(self, out: Path) -> None:
         """The base image with its own package repository, as OUT/base.tar."""
         folder = self.provision / "images" / BASE_IMAGE
         names = [line for line in (folder / "packages").read_text().split("\n") if line[:1].strip("#")]
-        fill = f'{folder}/fill-repository.sh "$1" {" ".join(names)}'
+        fill = f'{shlex.quote(str(folder))}/fill-repository.sh "$1" {" ".join(names)}'
         self._mmdebstrap(out / "base.tar", [], fill)
 
     def baked(self, out: Path, root: Path, base: Path) -> None:
@@ -65,12 +67,16 @@ class Maker:
             for package in image.stack:
                 source = self.provision / "stack" / package
                 if not source.exists():
-                    raise UserError(f"provision/images/{name}/image.yaml: stack: no {package!r} in provision/stack")
+                    raise UserError(
+                        f"provision/images/{name}/image.yaml: stack: no {package!r} in provision/stack"
+                    )
                 copy_sources(source, context / "stack" / package)
             plan.append(f"{context} {'cached' if image.readers else 'push'} {' '.join(image.tags)}\n")
         (out / "plan").write_text("".join(plan))
         script = self.provision / "box" / "bake.sh"
-        sealed([script, root / "root", base / "base.tar", out, out / "plan"], timeout=BAKE_WITHIN, network=False)
+        sealed(
+            [script, root / "root", base / "base.tar", out, out / "plan"], timeout=BAKE_WITHIN, network=False
+        )
         for left in ("contexts", "work"):
             shutil.rmtree(out / left)
 
@@ -79,7 +85,9 @@ class Maker:
         staged = out / "staged"
         copy_sources(self.provision / "box" / "overlay", staged)
         programs = self.provision / "stack"
-        for package in sorted(path for path in programs.iterdir() if path.is_dir() and path.name[0] not in "._"):
+        for package in sorted(
+            path for path in programs.iterdir() if path.is_dir() and path.name[0] not in "._"
+        ):
             copy_sources(package, staged / STACK[1:] / package.name)
         for name, target in self.recipe.wrappers.items():
             module, _, function = target.partition(":")
@@ -91,7 +99,10 @@ class Maker:
                 wrapper.chmod(0o755)
         (out / "layer").mkdir()
         services = self.recipe.services
-        units = [" ".join(names) for names in (services.enable, services.disable, services.mask)]
+        units = [
+            " ".join(names)
+            for names in (services.enable, services.disable, services.mask, services.generators)
+        ]
         script = self.provision / "box" / "stack.sh"
         sealed([script, root / "root", out / "layer", staged, *units], timeout=STACK_WITHIN, network=False)
         shutil.rmtree(staged)
@@ -120,7 +131,9 @@ class Maker:
             # INITRD=No: the kernel's hooks would make an initrd of their own, in 8 s and for nobody.
             sealed(command, timeout=ROOT_WITHIN, env={"INITRD": "No", "LC_ALL": "C.UTF-8"})
         except CommandError as problem:
-            raise UserError(f"the packages of {self.suite} could not be installed: {_reason(problem)}") from None
+            raise UserError(
+                f"the packages of {self.suite} could not be installed: {_reason(problem)}"
+            ) from None
 
 
 def copy_sources(source: Path, target: Path, leave: Sequence[str] = ()) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -37,6 +36,7 @@ class Services(Part):
     enable: tuple[str, ...] = ()
     disable: tuple[str, ...] = ()
     mask: tuple[str, ...] = ()
+    generators: tuple[str, ...] = ()  # of systemd, switched off
 
 
 class Vm(Part):
@@ -61,7 +61,7 @@ class Recipe(Part):
 
 
 class Image(Part):
-    """provision/images/NAME/image.yaml: the image's tags, and the packages of the stack that its context needs.
+    """provision/images/NAME/image.yaml: the image's tags, and the packages of the stack in its context.
 
     One that carries the reader's placeholder name goes into the layer cache alone: the reader's own build
     of it is quick, but until then neither the machine nor the registry knows it.
@@ -95,9 +95,7 @@ def read_images(provision: Path = PROVISION) -> dict[str, Image]:
     """The images to bake, by folder, the base image left out."""
     folders = sorted(path.parent for path in (provision / "images").glob("*/image.yaml"))
     return {
-        folder.name: _read(folder / "image.yaml", Image)
-        for folder in folders
-        if folder.name != BASE_IMAGE
+        folder.name: _read(folder / "image.yaml", Image) for folder in folders if folder.name != BASE_IMAGE
     }
 
 
@@ -154,7 +152,7 @@ def tree(path: Path) -> Iterator[str]:
     for file in [path] if not path.is_dir() else files(path):
         name = str(file.relative_to(path))
         if file.is_symlink():
-            yield f"{name} -> {os.readlink(file)}"
+            yield f"{name} -> {file.readlink()}"
         else:
             executable = "x" if file.stat().st_mode & 0o111 else "-"
             yield f"{name} {executable} {hashlib.sha256(file.read_bytes()).hexdigest()}"

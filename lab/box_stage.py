@@ -1,4 +1,4 @@
-"""Keeps the stages of boxes on disk: each is made whole or not at all, by one builder at a time, and leaves nothing behind."""
+"""Keeps the stages of boxes on disk: each is made whole or not at all, by one builder at a time."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from lab.errors import UserError
 from lab.shell import run
 
 PARTIAL = ".part"
+LOCKS = ".locks"
 NEEDED = 4 * 1024**3  # bytes that a box from nothing takes on disk at most, its temporary files included
 
 
@@ -25,7 +26,7 @@ class Stages:
     folder: Path
 
     def ensure(self, name: str, make: Callable[[Path], None]) -> Path:
-        """The folder of stage `name`, made by `make` (which fills the empty folder it is given) if it is missing."""
+        """The folder of stage `name`; if it is missing, `make` fills the empty folder it is given."""
         place = self.folder / name
         if place.is_dir():
             return place
@@ -65,7 +66,8 @@ class Stages:
     def names(self) -> list[str]:
         if not self.folder.is_dir():
             return []
-        return sorted(path.name for path in self.folder.iterdir() if path.is_dir() and path.suffix != PARTIAL)
+        found = (path for path in self.folder.iterdir() if path.is_dir() and path.name != LOCKS)
+        return sorted(path.name for path in found if path.suffix != PARTIAL)
 
     @contextlib.contextmanager
     def _hold(self, name: str, wait: bool = True) -> Iterator[None]:
@@ -81,7 +83,7 @@ class Stages:
                 return
 
     def _lock_file(self, name: str) -> Path:
-        return self.folder / ".locks" / name
+        return self.folder / LOCKS / name
 
     def _check_space(self) -> None:
         free = shutil.disk_usage(self.folder).free

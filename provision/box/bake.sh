@@ -60,7 +60,10 @@ chroot "$at" dockerd --storage-driver=overlay2 --bridge=none --iptables=false --
     --exec-opt native.cgroupdriver=cgroupfs --cgroup-parent=$group --log-level=warn \
     >>"$out/log" 2>&1 &
 dockerd=$!
-docker() { date +"%T.%N $*" >>"$out/log"; chroot "$at" env -i PATH="$PATH" HOME=/root DOCKER_BUILDKIT=0 docker "$@" 2>>"$out/log" >>"$out/log"; }
+docker() {
+    date +"%T.%N docker $*" >>"$out/log"
+    chroot "$at" env -i PATH="$PATH" HOME=/root DOCKER_BUILDKIT=0 docker "$@" >>"$out/log" 2>&1
+}
 soon dockerd docker version
 soon "the registry" chroot "$at" curl -fsS https://registry-1.docker.io/v2/
 

@@ -1,6 +1,6 @@
 #!/bin/sh
 # Last steps on root + overlay + stack (chroot): byte code, modes that git does not keep, and what starts at boot.
-# usage: finish-stack.sh enable|disable|mask UNIT...   (several calls); finish-stack.sh files
+# usage: finish-stack.sh enable|disable|mask|generators NAME...   (several calls); finish-stack.sh files
 set -eu
 
 if [ "$1" = files ]; then
@@ -14,6 +14,10 @@ verb=$1
 shift
 for unit; do
     case $verb in
+    generators)
+        mkdir -p /etc/systemd/system-generators
+        ln -sfn /dev/null "/etc/systemd/system-generators/$unit"
+        ;;
     mask) ln -sfn /dev/null "/etc/systemd/system/$unit" ;;
     *) systemctl --quiet "$verb" "$unit" 2>/dev/null || echo "no $unit to $verb" ;;
     esac

@@ -16,11 +16,14 @@ for package in "$root$place"/*.deb; do
     echo "SHA256: $(sha256sum "$package" | cut -d ' ' -f 1)"
     echo
 done >"$root$place/Packages"
+cat >"$root$place/Release" <<EOF
+Suite: lab
+Date: $(date --utc --rfc-email)
+SHA256:
+ $(sha256sum "$root$place/Packages" | cut -d ' ' -f 1) $(stat --format %s "$root$place/Packages") Packages
+EOF
 rm -f "$root"/etc/apt/sources.list.d/* "$root/etc/apt/apt.conf.d/99mmdebstrap"
 echo "deb [trusted=yes] file:$place ./" >"$root/etc/apt/sources.list"
 printf 'APT::Install-Recommends "false";\nAcquire::Languages "none";\n' >"$root/etc/apt/apt.conf.d/50lab"
-# No init runs in a container: a package must not try to start its service.
-printf '#!/bin/sh\nexit 101\n' >"$root/usr/sbin/policy-rc.d"
-chmod +x "$root/usr/sbin/policy-rc.d"
 : >"$root/etc/machine-id"
 rm -f "$root/etc/hostname" "$root/etc/resolv.conf"
