@@ -19,7 +19,7 @@ from lab.waiting import eventually
 SOCKET_LIMIT = 107  # bytes of a path that the kernel takes for a unix socket
 READY_WITHIN = 20.0  # seconds; 0.1 is usual
 FOLDERS = (
-    *("run", "dev", "cache", "log", "lib/images", "lib/dnsmasq"),
+    *("run", "dev", "cache", "log", "lib/images"),
     *("etc/qemu/networks/autostart", "etc/storage/autostart"),
 )
 HIDDEN = ("/run", "/dev", "/sys", "/proc")  # the keeper puts its own there

@@ -64,7 +64,6 @@ class VagrantLibvirt:
             wait=wait,
         )
         (home / "plan.json").write_text(json.dumps(plan, indent=1))
-        (home / "lib/dnsmasq/control.status").write_text(vagrant_plan.leases(specs))
         (home / "tmp").mkdir(exist_ok=True)
         for spec in specs:
             spec.folder.mkdir(parents=True, exist_ok=True)

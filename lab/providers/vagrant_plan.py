@@ -55,25 +55,6 @@ def plan(
     }
 
 
-def leases(specs: Sequence[MachineSpec]) -> str:
-    """libvirt's record of DHCP leases on the control network, as its own helper of dnsmasq writes it.
-
-    The machines have fixed addresses and ask no DHCP server; this is where vagrant-libvirt looks them up.
-    """
-    return json.dumps(
-        [
-            {
-                "ip-address": str(spec.machine.control),
-                "mac-address": mac(spec.machine.control),
-                "hostname": spec.name,
-                "expiry-time": 0,
-            }
-            for spec in specs
-        ],
-        indent=1,
-    )
-
-
 def register_box(image: Path, vagrant_home: Path, images: Path) -> None:
     """Make the box known to Vagrant and its volume to libvirt, without a copy of the image."""
     images.mkdir(parents=True, exist_ok=True)
@@ -96,6 +77,7 @@ def _machine(spec: MachineSpec, vm: VmBox) -> dict[str, Any]:
         "cpus": machine.cpus,
         "command_line": command_line(spec, vm.arguments),
         "console": str(spec.console),
+        "control": str(machine.control),
         "control_mac": mac(machine.control),
         "bridges": [
             {"bridge": bridge, "mac": mac(address)}
