@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import http.client
 import json
 import socket
 import time
@@ -35,7 +34,7 @@ class Events:
         try:
             for line in self._stream:
                 yield str(json.loads(line).get("Action", ""))
-        except (OSError, http.client.HTTPException, ValueError, AttributeError) as error:
+        except (OSError, ValueError, AttributeError) as error:
             raise DockerUnavailable(f"the stream of events broke: {error}") from error
         finally:
             self._sock.close()
@@ -59,7 +58,7 @@ class Docker:
         try:
             with self._connect() as sock:
                 answer = wire.exchange(sock, request, deadline)
-        except (OSError, http.client.HTTPException) as error:
+        except OSError as error:
             raise self._unavailable(error) from error
         if answer.status == 404:
             raise NoSuchContainer(f"no container {name}")
@@ -80,7 +79,7 @@ class Docker:
             stream = wire.lines(sock, request, deadline)
             if stream.status != 200:
                 raise DockerUnavailable(_complaint(stream.status, stream.rest(deadline)))
-        except (OSError, http.client.HTTPException) as error:
+        except OSError as error:
             sock.close()
             raise self._unavailable(error) from error
         except DockerUnavailable:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import http.client
 import json
 import socket
 import time
@@ -123,7 +122,7 @@ class Client:
                 answer = endpoint.exchange(Request("GET", "/health"), self._timeout)
                 if json.loads(answer.body).get("health") in ("true", True):
                     return True
-            except (OSError, http.client.HTTPException, ValueError, AttributeError):
+            except (OSError, ValueError, AttributeError):
                 continue
         return False
 
@@ -134,7 +133,7 @@ class Client:
             try:
                 answer = self._endpoints[number].exchange(request, self._timeout)
                 event = parse(answer.status, answer.headers, answer.body)
-            except (OSError, http.client.HTTPException, Unavailable) as error:
+            except (OSError, Unavailable) as error:
                 seen.append(f"{self._endpoints[number]}: {_reason(error)}")
                 if once and not isinstance(error, _NotSent):
                     break
@@ -148,7 +147,7 @@ class Client:
         for number in self._order():
             try:
                 answer = self._endpoints[number].exchange(request, self._timeout, wait)
-            except (OSError, http.client.HTTPException) as error:
+            except OSError as error:
                 seen.append(f"{self._endpoints[number]}: {_reason(error)}")
                 continue
             except _NothingYet:
