@@ -77,14 +77,20 @@ def lab(pytestconfig: pytest.Config) -> Iterator[Lab]:
     """A lab that is up: made for this run and removed at its end, or the one that --lab-name names."""
     session = _session(pytestconfig)
     before = signal.signal(signal.SIGTERM, _interrupted)  # so that the machines go when CI gives up
+    mistake, failure = "", ""
     try:
-        with _seen(pytestconfig):
-            running = session.up()
+        try:
+            with _seen(pytestconfig):
+                running = session.up()
+        except UserError as problem:
+            mistake = str(problem)
+        except MachineError as problem:
+            failure = str(problem)
+        if mistake:
+            pytest.exit(f"lab: {mistake}", returncode=2)
+        if failure:
+            pytest.fail(failure, pytrace=False)
         yield running
-    except UserError as problem:
-        pytest.exit(f"lab: {problem}", returncode=2)
-    except MachineError as problem:
-        pytest.fail(str(problem), pytrace=False)
     finally:
         with _seen(pytestconfig):
             session.down()
