@@ -1,7 +1,7 @@
-"""`python -m lab` is the `lab` command."""
+"""`python -m lab` is the `lab` command, whatever folder it is called from; bin/lab is the quick way in."""
 
 import sys
 
-from lab.main import main
+from lab.cli import main
 
-sys.exit(main())
+sys.exit(main(sys.argv[1:]))

@@ -15,7 +15,6 @@ from typing import Any, NoReturn
 
 from lab.cli_grammar import COMMANDS
 from lab.errors import MachineError, UserError
-from lab.main import lab_name
 from lab.progress import Progress
 from lab.suggest import did_you_mean
 from lab.topology import NAME, Topology
@@ -48,7 +47,7 @@ class Session:
     @property
     def lab(self) -> str:
         """The lab that is meant: --lab, LAB_NAME, or the name in ./lab.yaml."""
-        named = str(self.options.lab or lab_name() or self.topology().name)
+        named = str(self.options.lab or os.environ.get("LAB_NAME") or self.topology().name)
         if not re.match(NAME, named):  # it becomes part of a path, which `lab down` removes
             raise UserError(f"{named!r} is no lab's name: lower-case letters, digits and dashes")
         return named

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
-from lab import main as entry
 from lab.errors import UserError
 
 if TYPE_CHECKING:
@@ -36,10 +34,7 @@ def status(session: Session) -> None:
     document = {**_described(lab.record), "machines": [asdict(row) for row in rows]}
     if session.options.units:
         document["units"] = units
-    topology = lab.topology
-    head = (
-        f"lab {lab.name!r}, {lab.record.provider}, {len(rows)} machines, private {topology.networks.private}"
-    )
+    head = f"lab {lab.name!r}: {len(rows)} machines, {lab.record.provider}, box {lab.record.box}"
     table = [("MACHINE", "POWER", "PRIVATE", "PUBLIC", "BOOT", "ETCD", "FLEET")]
     for row in rows:
         fleet = {True: "sees it", False: "lost", None: "?"}[row.fleet]
@@ -52,11 +47,8 @@ def ssh(session: Session) -> None:
     from lab import connection
 
     record, node = _machine(session)
-    connection.configure(record)
     words = _command_words(session)
-    terminal = sys.stdin.isatty()
-    command = connection.interactive(record, node, words, terminal=terminal)
-    entry.mark_and_replace(entry.lab_folder(record.name), command)
+    connection.become(record, connection.session(record, node, words, terminal=sys.stdin.isatty()))
 
 
 def run(session: Session) -> None:
@@ -66,9 +58,7 @@ def run(session: Session) -> None:
     if not words:
         raise UserError(f"lab run {session.options.node}: no command; put it behind `--`")
     record, node = _machine(session)
-    connection.configure(record)
-    folder = entry.lab_folder(record.name)
-    entry.mark_and_replace(folder, entry.ssh_command(folder, node, entry.remote_line(words)))
+    connection.become(record, connection.command(record, node, words))
 
 
 def reboot(session: Session) -> None:
@@ -126,6 +116,8 @@ def heal(session: Session) -> None:
 
 
 def logs(session: Session) -> None:
+    from lab import connection
+
     options = session.options
     lab = _open(session)
     node = lab[options.node]
@@ -134,15 +126,12 @@ def logs(session: Session) -> None:
         if not console.exists():
             raise UserError(f"{node.name} has no console log yet")
         follow = ["-F"] if options.follow else []
-        _flush_and_replace(["tail", "-n", str(options.lines), *follow, str(console)])
+        connection.become(lab.record, ["tail", "-n", str(options.lines), *follow, str(console)])
     units = [f"--unit={unit}" for unit in options.unit]
-    words = ["sudo", "journalctl", "--no-pager", f"--lines={options.lines}", *units]
-    words += ["--follow"] if options.follow else []
-    folder = entry.lab_folder(lab.name)
-    from lab import connection
-
+    follow = ["--follow"] if options.follow else []
+    words = ["sudo", "journalctl", "--no-pager", f"--lines={options.lines}", *units, *follow]
     connection.configure(lab.record)
-    entry.mark_and_replace(folder, entry.ssh_command(folder, node.name, entry.remote_line(words)))
+    connection.become(lab.record, connection.command(lab.record, node.name, words))
 
 
 def reset(session: Session) -> None:
@@ -214,9 +203,12 @@ def _open(session: Session) -> Lab:
 
 def _machine(session: Session) -> tuple[Record, str]:
     """The lab's record and the machine's name, checked; a machine without power is said to be so at once."""
+    from lab import connection
+
     lab = _open(session)
     node = lab[session.options.node].name
     _need_power(lab, node)
+    connection.configure(lab.record)
     return lab.record, node
 
 
@@ -247,8 +239,3 @@ def _columns(rows: Sequence[tuple[str, ...]]) -> list[str]:
     return [
         "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows
     ]
-
-
-def _flush_and_replace(command: list[str]) -> None:
-    sys.stdout.flush()
-    os.execvp(command[0], command)

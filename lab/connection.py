@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shlex
 import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NoReturn
 
-from lab import dial, main, netns, network
+from lab import dial, netns, network
 from lab.node import USER
+from lab.processes import MARK
 from lab.store import Record, folder
 
 SOCKET_LIMIT = 107  # bytes of a path that the kernel takes for a unix socket
@@ -61,30 +64,56 @@ def configuration(record: Record, place: Path) -> str:
         dial=dial.__file__,
     )
     for machine in record.topology.machines:
-        control = main.control_path(str(place), machine.name)
+        control = control_path(record.name, machine.name)
         fits = len(os.fsencode(control)) + SUFFIX <= SOCKET_LIMIT
         kept = f'"{control}"' if fits else "none"
         text += f"Host {machine.name}\n  HostName {machine.control}\n  ControlPath {kept}\n"
     return text
 
 
-def interactive(record: Record, node: str, words: Sequence[str], *, terminal: bool) -> list[str]:
+def command(record: Record, node: str, words: Sequence[str]) -> list[str]:
+    """The command of `lab run`: over the kept connection, which it makes if there is none."""
+    return ["ssh", "-F", str(folder(record.name) / "ssh/config"), "-T", node, remote_line(words)]
+
+
+def session(record: Record, node: str, words: Sequence[str], *, terminal: bool) -> list[str]:
     """The command of `lab ssh`: with an agent of its own that holds the lab's key, and ends with the session.
 
     A connection of its own, too: over a kept one, ssh would forward the agent of whoever made that.
     """
-    place = folder(record.name)
-    ssh = ["ssh", "-F", str(place / "ssh/config"), "-o", "ControlPath=none", "-A", "-t" if terminal else "-T"]
-    session = [*ssh, node, *([main.remote_line(words)] if words else [])]
+    place = folder(record.name) / "ssh"
+    ssh = ["ssh", "-F", str(place / "config"), "-o", "ControlPath=none", "-A", "-t" if terminal else "-T"]
     add_key = 'key=$1; shift; ssh-add -q "$key" && exec "$@"'
-    return ["ssh-agent", "sh", "-c", add_key, "lab", str(place / "ssh/id_ed25519"), *session]
+    line = [remote_line(words)] if words else []
+    return ["ssh-agent", "sh", "-c", add_key, "lab", str(place / "id_ed25519"), *ssh, node, *line]
+
+
+def become(record: Record, command: Sequence[str]) -> NoReturn:
+    """Replace this process by `command`, which `lab down` will end with whatever it leaves behind.
+
+    It runs in the lab's network, where it is found: ssh writes its title over its environment, MARK included.
+    """
+    sys.stdout.flush()
+    os.environ[MARK] = str(folder(record.name))
+    argv = netns.command(network.namespace(record.name), *command)
+    os.execvp(argv[0], argv)
+
+
+def remote_line(words: Sequence[str]) -> str:
+    """One word is a shell line as it stands; several are a command whose words stay what they are."""
+    return words[0] if len(words) == 1 else shlex.join(words)
+
+
+def control_path(name: str, node: str) -> Path:
+    """Where the kept connection to a machine listens; bin/lab looks there, too."""
+    return folder(name) / f"ssh/{node}.s"
 
 
 def close(name: str, *nodes: str) -> None:
     """End the kept connections to machines that are about to lose them: ssh would notice only later."""
     place = folder(name)
     for node in nodes:
-        control = Path(main.control_path(str(place), node))
+        control = control_path(name, node)
         if control.exists():
             with contextlib.suppress(OSError, subprocess.TimeoutExpired):
                 subprocess.run(
