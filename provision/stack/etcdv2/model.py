@@ -63,8 +63,9 @@ class Node:
 
 @dataclass(frozen=True)
 class Event:
-    """An answer of etcd: `action` is get, set, create, update, delete, expire, compareAndSwap or compareAndDelete.
+    """An answer of etcd.
 
+    `action` is get, set, create, update, delete, expire, compareAndSwap or compareAndDelete;
     `index` is X-Etcd-Index: a watch for what follows a `get` starts at `index` + 1.
     """
 
