@@ -42,7 +42,7 @@ def test_fleetctl_on_any_machine_steers_units_on_the_others(article: Article) ->
             assert article.lab.fleet.wait_running(name)[name].machine == article.address(other)
             assert other.output(["systemctl", "is-active", name]) == "active"
         finally:
-            other.run(["fleetctl", "destroy", name])
+            other.run(["fleetctl", "destroy", name, "anchor.service"])
         eventually(lambda name=name: name not in article.lab.fleet.units(), 30, f"{name} is gone")  # type: ignore[misc]
 
 
