@@ -60,7 +60,7 @@ def read(name: str) -> Record | None:
         document = json.loads((folder(name) / "lab.json").read_text())
         topology = Topology.model_validate(document.pop("topology"))
         return Record(topology=topology, **document)
-    except (OSError, ValueError, TypeError, KeyError):
+    except (OSError, ValueError, TypeError, KeyError, AttributeError):
         return None
 
 

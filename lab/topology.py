@@ -125,6 +125,8 @@ def load(path: Path) -> Topology:
         raise UserError(
             f"{path}: cannot be read ({problem.strerror}); give one with --topology FILE"
         ) from None
+    except UnicodeDecodeError:
+        raise UserError(f"{path}: is not text in UTF-8; give another with --topology FILE") from None
     return parse(text, path.name)
 
 
@@ -132,10 +134,11 @@ def parse(text: str, where: str) -> Topology:
     """The topology in `text`; `where` names it in errors."""
     try:
         document = yaml.safe_load(text)
-    except yaml.YAMLError as problem:
+    except (yaml.YAMLError, ValueError, RecursionError) as problem:  # ValueError: a date such as 2020-99-99
         mark = getattr(problem, "problem_mark", None)
         line = f" line {mark.line + 1}" if mark else ""
-        raise UserError(f"{where}:{line} not YAML: {getattr(problem, 'problem', problem)}") from None
+        reason = str(getattr(problem, "problem", problem)).partition("\n")[0]
+        raise UserError(f"{where}:{line} not YAML: {reason}") from None
     if document is None:
         document = {}
     if not isinstance(document, dict):
