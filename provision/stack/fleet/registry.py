@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import json
 from collections.abc import Mapping
@@ -22,9 +23,11 @@ class Registry:
     # Units
     async def put_unit(self, name: str, file: UnitFile, desired: str) -> int:
         """Store a unit and what is wanted of it; answers the etcd index of the last write."""
-        await self._put(f"unit/{file.hash}", _json({"Raw": file.text}))
+        await asyncio.gather(
+            self._put(f"unit/{file.hash}", _json({"Raw": file.text})),
+            self._put(f"job/{name}/target-state", desired),
+        )
         # The object makes the unit appear: last, so that nobody sees it with another's target state.
-        await self._put(f"job/{name}/target-state", desired)
         body = _json({"Name": name, "UnitHash": list(bytes.fromhex(file.hash))})
         return (await self._put(f"job/{name}/object", body)).node.modified
 

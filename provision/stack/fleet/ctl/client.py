@@ -9,6 +9,9 @@ from typing import Any
 
 from fleet.ctl.failure import ApiError, Unreachable
 
+_MANY = 5
+_AT_ONCE = 8
+
 
 class Client:
     """One fleetd. `dial` opens a connection to it."""
@@ -18,6 +21,30 @@ class Client:
         self._timeout = timeout
         self._socket: socket.socket | None = None
         self._buffer = b""
+
+    def each(self, work: Callable[[Client, str], None], names: list[str]) -> None:
+        """Do the work for each name, for many of them several at a time over connections of their own."""
+        if len(names) < _MANY:
+            for name in names:
+                work(self, name)
+            return
+        from concurrent.futures import ThreadPoolExecutor
+
+        def share(part: list[str]) -> None:
+            client = Client(self._dial, self._timeout)
+            for name in part:
+                work(client, name)
+
+        with ThreadPoolExecutor(_AT_ONCE) as pool:
+            list(pool.map(share, [names[at::_AT_ONCE] for at in range(_AT_ONCE)]))
+
+    def some(self, names: list[str]) -> dict[str, dict[str, Any]]:
+        """Those of the units that exist, by name."""
+        if len(names) >= _MANY:
+            wanted = set(names)
+            return {each["name"]: each for each in self.units() if each["name"] in wanted}
+        found = ((name, self.unit(name)) for name in names)
+        return {name: unit for name, unit in found if unit is not None}
 
     def machines(self) -> dict[str, dict[str, Any]]:
         return {str(each["id"]): each for each in self._all("machines", "machines")}

@@ -20,27 +20,28 @@ _RANK = {"inactive": 0, "loaded": 1, "launched": 2}
 
 def ensure(client: Client, arguments: list[str], verb: str, replace: bool) -> tuple[list[str], list[str]]:
     """Create the units that are not there yet; all names and those of the created ones. Raises Failure."""
-    names, created = [], []
-    for argument in arguments:
-        name = complete(argument)
-        names.append(name)
+    paths = {complete(argument): argument for argument in arguments}
+    existing = client.some(list(paths))
+    created: list[str] = []
+
+    def one(client: Client, name: str) -> None:
         try:
-            if _ensure(client, argument, name, verb, replace):
+            if _ensure(client, paths[name], name, existing.get(name), verb, replace):
                 created.append(name)
         except (ApiError, UnitFileError, LookupError) as error:
             raise Failure(f"Error creating units: {error.args[0]}" + _hint(client, error, name)) from None
-    return names, created
+
+    client.each(one, list(paths))
+    return list(paths), [name for name in paths if name in created]
 
 
-def _ensure(client: Client, argument: str, name: str, verb: str, replace: bool) -> bool:
-    existing = client.unit(name)
+def _ensure(
+    client: Client, argument: str, name: str, existing: dict[str, Any] | None, verb: str, replace: bool
+) -> bool:
     local = argument if os.path.isfile(argument) else _with_suffix(argument)
     if existing is not None:
-        if local is None:
-            return False
-        return _compare(client, name, existing, _read(local, name), verb, replace)
-    file = _read(local, name) if local else _from_template(client, argument, name)
-    _create(client, name, file)
+        return local is not None and _compare(client, name, existing, _read(local, name), verb, replace)
+    _create(client, name, _read(local, name) if local else _from_template(client, argument, name))
     return True
 
 

@@ -83,21 +83,15 @@ def _raise(client: Client, values: Values, arguments: list[str], verb: str, desi
     names, created = ensure(client, arguments, verb, values.on("replace"))
     plain = set(_not_global(client, created))
     waiting.for_state(client, [name for name in created if name in plain], "inactive", 1)
-    raised = []
-    for name in dict.fromkeys(names):
-        unit = client.unit(name)
-        if unit is None:
-            raise Failure(f"Error {verb}ing units: Unit {name} has gone from the registry")
-        if unit.get("desiredState") == desired:
-            continue
-        try:
-            client.set_desired(name, desired)
-        except ApiError as error:
-            raise Failure(f"Error {verb}ing units: {error}") from None
-        if is_global(unit):
-            print(f"Triggered global unit {name} {verb}", flush=True)
-        else:
-            raised.append(name)
+    units = client.some(names)
+    raised = [name for name in names if name in units and units[name].get("desiredState") != desired]
+    try:
+        client.each(lambda each, name: each.set_desired(name, desired), raised)
+    except ApiError as error:
+        raise Failure(f"Error {verb}ing units: {error}") from None
+    for name in [each for each in raised if is_global(units[each])]:
+        print(f"Triggered global unit {name} {verb}", flush=True)
+        raised.remove(name)
     if values.on("no-block"):
         for name in raised:
             print(f"Triggered unit {name} {verb}", flush=True)
@@ -126,8 +120,8 @@ def _lower(client: Client, values: Values, arguments: list[str], verb: str, desi
             continue
         if verb == "stop" and state == "loaded" and unit.get("desiredState") == "loaded":
             continue
-        client.set_desired(name, desired)
         lowered.append(name)
+    client.each(lambda each, name: each.set_desired(name, desired), lowered)
     if values.on("no-block"):
         for name in lowered:
             print(f"Triggered unit {name} {verb}", flush=True)
@@ -169,8 +163,7 @@ def _wait_global_stopped(client: Client, name: str) -> None:
 
 
 def _not_global(client: Client, names: list[str]) -> list[str]:
-    found = ((name, client.unit(name)) for name in names)
-    return [name for name, unit in found if unit is not None and not is_global(unit)]
+    return [name for name, unit in client.some(names).items() if not is_global(unit)]
 
 
 def _none(arguments: list[str]) -> bool:

@@ -25,7 +25,7 @@ def for_state(
     left = list(dict.fromkeys(names))
     started, polls, explained = time.monotonic(), 0, False
     while left:
-        units = {each["name"]: each for each in client.units()} if len(left) > 3 else _some(client, left)
+        units = client.some(left)
         reached = [name for name in left if name in units and units[name].get("currentState") == desired]
         if reached:
             machines = client.machines() if desired != "inactive" and not quiet else {}
@@ -73,11 +73,6 @@ def for_active(client: Client, names: Iterable[str]) -> None:
                 raise Failure(f"Error waiting for systemd unit states, err: {problem}")
             _pause(polls)
             polls += 1
-
-
-def _some(client: Client, names: list[str]) -> dict[str, dict[str, Any]]:
-    found = ((name, client.unit(name)) for name in names)
-    return {name: unit for name, unit in found if unit is not None}
 
 
 def _pause(polls: int) -> None:
