@@ -92,13 +92,27 @@ def ensure(source: BoxSource, progress: Progress, *, vm: bool = False, provision
         layer = stage("stack", "box: add the lab's own programs", root)
         base = base_made.result() if base_made else stages.folder / names["base"]
     baked = stage("baked", "box: build the Docker images", root, base)
-    disk = None
     if vm:
-        place = stage("vm", "box: make the disk of the virtual machines", root, layer, baked)
-        arguments = maker.recipe.vm.arguments.strip()
-        disk = VmBox(place / "disk.qcow2", place / "kernel", place / "initrd", arguments)
-    _remember(keys, maker.suite, wanted)
-    return Box(keys.box, root / "root", layer / "layer", baked / "docker", baked / "registry", disk)
+        stage("vm", "box: make the disk of the virtual machines", root, layer, baked)
+    _remember(keys, maker.suite, wanted, maker.recipe.vm.arguments.strip())
+    return reopen(keys.box)
+
+
+def reopen(key: str) -> Box:
+    """A box that was made before, by its key: a lab keeps its box while the recipe moves on.
+
+    Raises UserError if it, or a part of it, is no longer there.
+    """
+    folder = _folder()
+    try:
+        record = json.loads((folder / f"{key}.json").read_text())
+        parts = {name.partition("-")[0]: folder / name for name in record["stages"]}
+        place = parts.get("vm")
+        disk = place and VmBox(place / "disk.qcow2", place / "kernel", place / "initrd", record["arguments"])
+        root, layer, baked = parts["root"] / "root", parts["stack"] / "layer", parts["images"]
+    except (OSError, ValueError, KeyError):
+        raise UserError(f"box {key} is gone from {folder}; `lab down` and `lab up` make a new one") from None
+    return Box(key, root, layer, baked / "docker", baked / "registry", disk)
 
 
 def list_boxes() -> list[BoxListing]:
@@ -183,10 +197,10 @@ def _check_host(vm: bool) -> None:
         raise UserError(f"to make a box this host lacks: apt-get install {' '.join(lacking)}")
 
 
-def _remember(keys: Keys, suite: str, stages: Iterable[str]) -> None:
+def _remember(keys: Keys, suite: str, stages: Iterable[str], arguments: str) -> None:
     """Note which stages belong to the box; a box that has a disk keeps it when it is asked for without."""
     path = _folder() / f"{keys.box}.json"
-    record: dict[str, object] = {"suite": suite, "stages": sorted(stages)}
+    record: dict[str, object] = {"suite": suite, "stages": sorted(stages), "arguments": arguments}
     if path.exists():
         before = json.loads(path.read_text())
         record["stages"] = sorted({*stages, *before["stages"]})

@@ -68,7 +68,7 @@ def reset(name: str, progress: Progress) -> Lab:
     require_host("")
     with store.lock(name):
         record = store.require(name)
-        made = box.ensure(record.topology.box, progress, vm=record.provider == "libvirt")
+        made = box.reopen(record.box)
         context = _context(record, progress)
         provider = choice.make(record.provider, context, kvm=record.kvm)
         specs = machine_specs(record, provider)
