@@ -187,6 +187,9 @@ class Agent:
         except UnitError as error:
             log.error("Failed to start Unit(%s): %s", unit.name, error)
             self._failed[unit.name] = held.file.hash
+            # systemd itself has no state for a unit that it will not even try.
+            load = (await self._backend.condition(unit.name)).load
+            self._publisher.publish(unit.name, Condition(load, "failed", "failed"), held.file.hash)
             return
         held.launched = True
         log.info("AgentReconciler started Unit(%s)", unit.name)
