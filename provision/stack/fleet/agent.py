@@ -58,6 +58,7 @@ class Agent:
         self._changed = follower.subscribe("job", "unit", "machines")
         self._held: dict[str, Held] = {}
         self._busy: dict[str, asyncio.Task[None]] = {}
+        self._given_away: set[str] = set()  # what they do from now on is nobody's business
         self._failed: dict[str, str] = {}  # unit: hash of the content that failed; until the next tick
 
     async def open(self) -> None:
@@ -92,6 +93,7 @@ class Agent:
         if tasks:
             await asyncio.wait(tasks, timeout=HANDOVER_GRACE)
         left = list(self._held)
+        self._given_away.update(left)
         for name in left:
             self._publisher.withdraw(name)
         await asyncio.gather(*(self._quietly(self._registry.release(name, self._me.id)) for name in left))
@@ -226,7 +228,10 @@ class Agent:
 
     def _on_change(self, name: str, condition: Condition) -> None:
         held = self._held.get(name)
-        if held:
+        refused = (
+            name in self._failed and condition.active == "inactive"
+        )  # stays "failed" until a try succeeds
+        if held and not refused and name not in self._given_away:
             self._publisher.publish(name, condition, held.file.hash)
 
     def _spawn(self, name: str, work: Coroutine[Any, Any, None]) -> None:
