@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # The floor that `lab up` is measured against: starts the containers of a box and waits for etcd, and does nothing
-# else. Run in a mount namespace of its own: bare_containers.sh FOLDER NAMESPACE LAYERS MACHINE...
+# else. Run in a mount namespace of its own: bare_containers.sh FOLDER LAB LAYERS MACHINE...
 set -euo pipefail
-folder=$1 netns=$2 layers=$3
+folder=$1 lab=$2 netns=lab-$2 layers=$3
 shift 3
 
 ip netns add "$netns"
@@ -25,7 +25,7 @@ start() {
         link=$((link + 1))
     done
     (
-        for group in /sys/fs/cgroup/discovery-lab/bench/"$name" /sys/fs/cgroup/*/discovery-lab/bench/"$name"; do
+        for group in /sys/fs/cgroup/discovery-lab/$lab/"$name" /sys/fs/cgroup/*/discovery-lab/$lab/"$name"; do
             [ ! -d "$group" ] || echo "$BASHPID" >"$group/cgroup.procs"
         done
         exec systemd-nspawn --quiet --register=no --keep-unit --directory="$place/root" --machine="$name" \
