@@ -120,7 +120,7 @@ def test_simple_amb_forwards_etcd_itself(etcd: Etcd, start: Start) -> None:
     port = free_port()
     simple = start("simple_amb", f"{LOCAL}:{etcd.port}", LISTEN_PORT=str(port))
     simple.logged("forwarding port")
-    behind = Etcd(etcd.folder, port, 0)
+    behind = Etcd(etcd.command, etcd.folder, port, 0)
     assert behind.client().set("/key", "1").node.value == "1"
     ambassador = Ambassador(start, behind)
     with provider(b"one") as one:
