@@ -73,12 +73,16 @@ def reset(name: str, progress: Progress) -> Lab:
         provider = choice.make(record.provider, context, kvm=record.kvm)
         specs = machine_specs(record, provider)
         lab = Lab(record, provider, specs)
-        with progress.step("resetting the machines"):
-            processes.kill(processes.marked(context.folder, {registry.MARK: "1"}))
-            discard(context.folder / "registry")
-            registry.start(record.topology, context.folder, context.netns, made)
-            provider.reset(made, specs)
-        readiness.wait(lab, progress, emulated=provider.emulated)
+        replace(record, stage="making").save()  # killed from here on, it must not count as up
+        try:
+            with progress.step("resetting the machines"):
+                processes.kill(processes.marked(context.folder, {registry.MARK: "1"}))
+                discard(context.folder / "registry")
+                registry.start(record.topology, context.folder, context.netns, made)
+                provider.reset(made, specs)
+            readiness.wait(lab, progress, emulated=provider.emulated)
+        finally:
+            record.save()
     return lab
 
 
@@ -155,6 +159,8 @@ def _remove(name: str, progress: Progress) -> list[str]:
         return removed
     with progress.step(f"removing lab {name!r}"):
         record = store.read(name)
+        if record is not None:
+            replace(record, stage="going").save()  # killed from here on, it must not count as up
         for kind in [record.provider] if record else choice.KINDS:
             topology = record.topology if record else Topology(machines=(), name=name)
             context = LabContext(name, place, namespace, topology, place / "ssh/id_ed25519", progress)
