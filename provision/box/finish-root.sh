@@ -3,7 +3,7 @@
 set -eu
 
 groupadd --gid 500 core
-useradd --uid 500 --gid core --groups docker,sudo --create-home --shell /bin/bash --password '*' core
+useradd --uid 500 --gid core --groups docker,sudo,systemd-journal --create-home --shell /bin/bash --password '*' core
 mkdir -p /usr/lib/discovery-lab /etc/lab /var/log/journal /home/core/.ssh
 chown core:core /home/core/.ssh
 chmod 700 /home/core/.ssh
