@@ -206,7 +206,7 @@ def _session(config: pytest.Config) -> Session:
     if SESSION not in config.stash:
         from lab.pytest_lab import Session
 
-        topology = Path(config.option.lab_topology or config.rootpath / "lab.yaml")
+        topology = Path(config.option.lab_topology) if config.option.lab_topology else None
         config.stash[SESSION] = Session(
             topology,
             config.rootpath,

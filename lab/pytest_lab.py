@@ -24,7 +24,7 @@ class Session:
 
     def __init__(
         self,
-        topology: Path,
+        topology: Path | None,
         checkout: Path,
         *,
         name: str = "",
@@ -37,7 +37,8 @@ class Session:
         self.lab: Lab | None = None
         self.used = False
         self.chosen = ""  # provider and reason, once known
-        self._file = topology
+        self._file = topology or checkout / "lab.yaml"
+        self._asked = topology is not None
         self._provider = provider
         self._keep = keep
         self._quiet = quiet
@@ -121,7 +122,8 @@ class Session:
         return record
 
     def _topology(self) -> Topology:
-        topology = load(self._file)
+        there = self._asked or self._file.exists()
+        topology = load(self._file) if there else parse("", self._file.name)
         document = {**topology.model_dump(mode="json"), "name": self.name}
         return parse(json.dumps(document), "--lab-name")
 
