@@ -185,11 +185,11 @@ def folder_of_a_lab(provider: str = "nspawn") -> Iterator[tuple[Path, store.Reco
 
 
 def lab(*words: str, **environment: str) -> None:
-    """Run the installed `lab`, or this checkout's if none is installed."""
-    installed = Path(sys.executable).with_name("lab")
-    command = [str(installed)] if installed.exists() else [sys.executable, "-m", "lab"]
-    place = {"LAB_NAME": NAME, "PYTHONPATH": str(ROOT)}
-    call([*command, *words], {**os.environ, **place, **environment})
+    """Run the `lab` that is installed beside this Python."""
+    command = Path(sys.executable).with_name("lab")
+    if not command.exists():
+        raise SystemExit("no `lab` is installed beside this Python; use `./run bench`")
+    call([str(command), *words], {**os.environ, "LAB_NAME": NAME, **environment})
 
 
 def call(command: list[str], environment: dict[str, str] | None = None, place: Path = Path("/")) -> None:

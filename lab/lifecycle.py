@@ -155,7 +155,7 @@ def _remove(name: str, progress: Progress) -> list[str]:
     place = store.folder(name)
     namespace = network.namespace(name)
     removed: list[str] = []
-    if not place.exists() and not network.exists(namespace):
+    if not (place.exists() or network.exists(namespace) or processes.marked(place)):
         return removed
     with progress.step(f"removing lab {name!r}"):
         record = store.read(name)
