@@ -5,7 +5,7 @@
 #   OUT/docker, OUT/registry: where the results go.   PLAN: lines "CONTEXT push|cached TAG..."
 set -eu
 root=$1 base=$2 out=$3 plan=$4
-group=/lab-bake
+group=lab-bake-$(basename "$out")
 
 quit() {
     echo "bake: $*" >&2
@@ -21,8 +21,12 @@ soon() { # soon WHAT COMMAND...: wait for it, 30 s at most
         sleep 0.05
     done
 }
-sweep_groups() { # the processes of a bake that was killed are gone, its control groups are not
-    find /sys/fs/cgroup -depth -type d -path "*$group*" -exec rmdir {} + 2>/dev/null || true
+sweep_groups() { # ours, and those of bakes that were killed: their processes are gone, their control groups are not
+    find /sys/fs/cgroup -maxdepth 2 -type d -name 'lab-bake-*' | while read -r left; do
+        name=$(basename "$left")
+        [ "$name" != "$group" ] && [ -d "$(dirname "$out")/${name#lab-bake-}" ] ||
+            find "$left" -depth -type d -exec rmdir {} + 2>/dev/null || true
+    done
 }
 
 work=$out/work
@@ -57,7 +61,7 @@ http: {addr: "127.0.0.1:443", tls: {certificate: /run/cert.pem, key: /run/key.pe
 EOF
 chroot "$at" docker-registry serve /run/registry.yml >>"$out/log" 2>&1 &
 chroot "$at" dockerd --storage-driver=overlay2 --bridge=none --iptables=false --ip-forward=false --ip-masq=false \
-    --exec-opt native.cgroupdriver=cgroupfs --cgroup-parent=$group --log-level=warn \
+    --exec-opt native.cgroupdriver=cgroupfs --cgroup-parent="/$group" --log-level=warn \
     >>"$out/log" 2>&1 &
 dockerd=$!
 docker() {
