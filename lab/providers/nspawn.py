@@ -11,11 +11,9 @@ from pathlib import Path
 
 from lab import cgroups, netns, network, processes
 from lab.box import Box
-from lab.copying import clone, discard
-from lab.providers import keeper
+from lab.providers import disks, keeper
 from lab.providers.base import LabContext, MachineSpec, State
 
-LAYERS = ("overlay2",)  # Docker never writes into a layer in place; its databases it does
 LINK_PREFIX = {"eth0": "c", "eth1": "p", "eth2": "w"}
 
 
@@ -69,12 +67,10 @@ class Nspawn:
 
     def _make(self, box: Box, spec: MachineSpec) -> None:
         folder = spec.folder
-        for old in ("upper", "work", "docker"):
-            discard(folder / old)
-        for name in ("upper/etc/lab", "work", "root"):
-            (folder / name).mkdir(parents=True, exist_ok=True)
-        (folder / "upper/etc/lab/machine.env").write_text(spec.env_file())
-        clone(box.docker, folder / "docker", LAYERS)
+        (folder / "root").mkdir(exist_ok=True)
+        disks.stop_spare(self.context.folder, folder)
+        disk = disks.make(folder, box.docker)
+        (disk / "upper/etc/lab/machine.env").write_text(spec.env_file())
         index = [machine.name for machine in self.context.topology.machines].index(spec.name) + 1
         addresses = {
             "eth0": spec.machine.control,
@@ -85,10 +81,10 @@ class Nspawn:
             "name": spec.name,
             "uuid": spec.env["LAB_MACHINE_ID"],
             "layers": [str(layer) for layer in box.layers()],
-            "upper": str(folder / "upper"),
-            "work": str(folder / "work"),
+            "upper": str(disk / "upper"),
+            "work": str(disk / "work"),
             "root": str(folder / "root"),
-            "docker": str(folder / "docker"),
+            "docker": str(disk / "docker"),
             "netns": str(netns.path(self.context.netns)),
             "links": {
                 name: {
@@ -102,6 +98,7 @@ class Nspawn:
         }
         (folder / "keeper.json").write_text(json.dumps(description, indent=1))
         self._start(spec)
+        disks.start_spare(self.context.folder, folder, box.docker)
 
     def _start(self, spec: MachineSpec) -> None:
         file = spec.folder / "keeper.json"
