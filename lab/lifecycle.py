@@ -133,7 +133,7 @@ def _make(record: store.Record, made: box.Box, progress: Progress) -> Lab:
         (place / "machines" / machine.name).mkdir(parents=True)
     place.chmod(0o700)
     record.save()
-    key = secrets.ssh_key(place / "ssh")
+    secrets.ssh_key(place / "ssh")
     secrets.certificates(place / "ca", record.name, topology.lab_address("private").ip)
     context = _context(record, progress)
     provider = choice.make(record.provider, context, kvm=record.kvm)
@@ -145,7 +145,6 @@ def _make(record: store.Record, made: box.Box, progress: Progress) -> Lab:
         with progress.step(f"starting {len(specs)} machines ({provider.name})"):
             provider.up(made, specs)
         serving.result()
-    assert key.exists()
     readiness.wait(lab, progress, emulated=provider.emulated)
     return lab
 
@@ -167,7 +166,7 @@ def _remove(name: str, progress: Progress) -> list[str]:
             removed += choice.make(kind, context, kvm=False).down()
         left = processes.kill(processes.marked(place)) + processes.kill(network.pids(namespace))
         if left:
-            removed.append(f"{left} processes")
+            removed.append(f"{left} of its own processes on the host")
         if network.delete(namespace):
             removed.append(f"network namespace {namespace}")
         if place.exists():

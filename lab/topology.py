@@ -34,6 +34,16 @@ def _text(value: object) -> object:
 Duration = Annotated[str, BeforeValidator(_text), AfterValidator(_duration)]
 
 
+def _word(value: str) -> str:
+    if not value or re.search(r"[\s,='\"\\]", value):
+        raise ValueError("must be one word without blanks, commas, quotes or '='")
+    return value
+
+
+# fleet writes metadata as k=v,k=v: a separator inside a word would make two of it
+MetadataWord = Annotated[str, AfterValidator(_word)]
+
+
 class Part(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -58,7 +68,7 @@ class Machine(Part):
     control: IPv4Address
     memory: int = Field(default=1024, ge=512)
     cpus: int = Field(default=1, ge=1)
-    metadata: dict[str, str] = Field(default_factory=dict)
+    metadata: dict[MetadataWord, MetadataWord] = Field(default_factory=dict)
 
     def machine_id(self, lab: str) -> str:
         """32 hexadecimal digits, the same at every boot and different in every lab."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,7 +33,7 @@ class MachineSpec:
 
     def env_file(self) -> str:
         """The identity as lines that a shell can read."""
-        return "".join(f"{name}='{value}'\n" for name, value in self.env.items())
+        return "".join(f"{name}={shlex.quote(value)}\n" for name, value in self.env.items())
 
 
 @dataclass(frozen=True)

@@ -51,6 +51,10 @@ MISTAKES = {
     "too little memory": ("machines: [{name: a, memory: 64}]", ["machines.0.memory: 64", "512"]),
     "no processor": ("machines: [{name: a, cpus: 0}]", ["machines.0.cpus: 0", "1"]),
     "unknown provider": ("provider: docker", ["provider: 'docker'", "nspawn"]),
+    "metadata with a separator": (
+        "machines: [{name: a, metadata: {disk: 'a,b'}}]",
+        ["machines.0.metadata.disk", "commas"],
+    ),
     "overlapping networks": (
         "networks: {private: 10.1.0.0/16, public: 10.1.3.0/24}",
         ["networks.public", "overlaps networks.private"],
