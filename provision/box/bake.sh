@@ -87,8 +87,11 @@ while read -r context kind tags; do
         if [ "$kind" = push ]; then
             docker push "$tag" || quit "$tag was not pushed"
         else
-            # Docker forgets the last layers of an image that loses its last name: it keeps another one.
-            docker tag "$tag" "lab/cache:$(basename "${tag%%:*}")"
+            # Docker forgets the last layers of an image that loses its last name: it keeps another one. That one is
+            # pushed, so that a reader's push finds its layers there: packing them takes minutes in emulation.
+            kept="lab/cache:$(basename "${tag%%:*}")"
+            docker tag "$tag" "$kept"
+            docker push "$kept" || quit "$kept was not pushed"
             docker rmi "$tag"
         fi
     done
