@@ -92,7 +92,6 @@ def test_the_registry_s_seed_holds_the_ambassadors_and_nothing_of_the_reader(who
     names = {str(path.parent.relative_to(repositories)) for path in repositories.glob("*/*/_manifests")}
     programs = {"polvi/simple-amb", "polvi/docker-register", "polvi/dynamic-etcd-amb"}
     assert names == {"library/debian", "lab/cache", *programs}
-    assert not any(name.startswith("user_name/") for name in names)
 
 
 def test_a_mirror_that_does_not_answer_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
