@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 from ipaddress import IPv4Address
 from pathlib import Path
 
-from lab import netns
+from lab import netns, store
 from lab.shell import run
 from lab.topology import Topology
 
@@ -13,7 +14,10 @@ BRIDGE = "stp_state 0 forward_delay 0 mcast_snooping 0"  # a port forwards from 
 
 
 def namespace(lab: str) -> str:
-    return f"lab-{lab}"
+    """The lab's network namespace; a lab of another LAB_HOME may have the same name, and is another lab."""
+    if store.home() == Path(store.DEFAULT_HOME):
+        return f"lab-{lab}"
+    return f"lab-{lab}-{hashlib.sha256(bytes(store.home())).hexdigest()[:6]}"
 
 
 def create(topology: Topology, bridges: tuple[str, ...] = ("control", "private", "public")) -> None:

@@ -103,7 +103,7 @@ class Nspawn:
     def _start(self, spec: MachineSpec) -> None:
         file = spec.folder / "keeper.json"
         description = json.loads(file.read_text())
-        description["cgroups"] = [str(group) for group in cgroups.create(self.context.name, spec.name)]
+        description["cgroups"] = [str(group) for group in cgroups.create(self.context.netns, spec.name)]
         file.write_text(json.dumps(description, indent=1))
         script = Path(keeper.__file__)
         processes.start(
@@ -119,7 +119,7 @@ class Nspawn:
 
     def _kill(self, *machines: str) -> int:
         """Kill all there is of these machines (of all if none is named) and remove their control groups."""
-        lab, killed = self.context.name, 0
+        lab, killed = self.context.netns, 0
         for machine in machines or ("",):
             # keepers before what they keep, or they would boot it again
             keepers = self._keepers(machine) if machine else processes.marked(self.context.folder)
