@@ -9,6 +9,7 @@ from lab.errors import MachineError
 from lab.node import Node, Result
 from lab.waiting import eventually
 
+MACHINES = "/_coreos.com/fleet/machines"  # where fleetd registers in etcd, one folder a machine
 START_WITHIN = 120.0  # seconds for a unit to be active: an emulated machine pulls an image first
 
 

@@ -6,6 +6,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 from lab import registry
 from lab.errors import MachineError
+from lab.etcd import EtcdFailed
+from lab.fleet import MACHINES
 from lab.node import ConnectionLost, Node
 from lab.progress import Progress
 from lab.running import Lab
@@ -15,15 +17,15 @@ READY_WITHIN = 60.0  # seconds for containers, which take five on an idle machin
 READY_WITHIN_EMULATED = 600.0  # three virtual machines in software emulation on two busy cores
 POLL = 0.05
 
-# One command, so that an emulated machine pays for one session; it polls where the answers are.
-# `limit` bounds it on the machine as well: it must not outlive a harness that was killed.
-CHECK = """\
+# systemd tells when Docker has started: asking Docker again and again would take the processor from it.
+DOCKER = "sudo -n systemctl start docker.service && docker version --format ok"
+
+# Polls where the answers are, once etcd has them all, so the first look is mostly the last one. `limit`
+# bounds it on the machine as well: it must not outlive a harness that was killed.
+FLEET = """\
 limit=$(( $(date +%s) + {within} ))
-until docker version --format ok >/dev/null 2>&1; do
-  [ $(date +%s) -lt $limit ] || {{ echo "docker does not answer"; exit 1; }}; sleep 0.05
-done
 until [ "$(fleetctl list-machines --no-legend 2>/dev/null | wc -l)" -eq {machines} ]; do
-  [ $(date +%s) -lt $limit ] || {{ echo "fleet does not list {machines} machines"; exit 1; }}; sleep 0.05
+  [ $(date +%s) -lt $limit ] || {{ echo "fleet does not list {machines} machines" >&2; exit 1; }}; sleep 0.1
 done
 """
 
@@ -33,23 +35,19 @@ def wait(lab: Lab, progress: Progress, *, emulated: bool) -> None:
     deadline = Deadline(READY_WITHIN_EMULATED if emulated else READY_WITHIN)
     nodes = list(lab)
     with ThreadPoolExecutor(len(nodes) + 1) as pool:
-        with progress.step("waiting for SSH, Docker and fleet on every machine"):
-            serving = pool.submit(registry.wait, lab.topology, lab.namespace)
-            waiting = {node.name: pool.submit(_machine, node, len(nodes), deadline) for node in nodes}
-            for name, ready in waiting.items():
+        serving = pool.submit(registry.wait, lab.topology, lab.namespace)
+        answering = {node.name: pool.submit(_docker, node, deadline) for node in nodes}
+        with progress.step("waiting for every etcd member, and for fleet on every machine"):
+            _etcd(lab, deadline)
+        with progress.step("waiting for SSH and Docker on every machine"):
+            for name, answered in answering.items():
                 try:
-                    ready.result()
+                    answered.result()
                 except MachineError as problem:
                     raise MachineError(f"{problem}\n{console_tail(lab, name)}") from None
             serving.result()
-        with progress.step("waiting for every etcd member"):
-            for node in nodes:
-                eventually(
-                    lambda name=node.name: lab.etcd.healthy(name),  # type: ignore[misc]
-                    deadline.left(),
-                    f"etcd on {node.name} is healthy",
-                    every=POLL,
-                )
+        for listed in [pool.submit(_fleet, node, len(nodes), deadline) for node in nodes]:
+            listed.result()
 
 
 def console_tail(lab: Lab, name: str, lines: int = 15) -> str:
@@ -61,10 +59,38 @@ def console_tail(lab: Lab, name: str, lines: int = 15) -> str:
     return "\n".join([f"the end of {console}:", *(f"  {line}" for line in tail)])
 
 
-def _machine(node: Node, machines: int, deadline: Deadline) -> None:
+def _etcd(lab: Lab, deadline: Deadline) -> None:
+    """Every member healthy, and in etcd the key of every machine that runs fleetd."""
+    for node in lab:
+        try:
+            eventually(
+                lambda name=node.name: lab.etcd.healthy(name),  # type: ignore[misc]
+                deadline.left(),
+                f"etcd on {node.name} is healthy",
+                every=POLL,
+            )
+        except MachineError as problem:
+            raise MachineError(f"{problem}\n{console_tail(lab, node.name)}") from None
+    machines = len(lab.nodes)
+    eventually(
+        lambda: len(lab.etcd.keys(MACHINES)) == machines,
+        deadline.left(),
+        f"fleetd has registered on {machines} machines",
+        every=POLL,
+        ignoring=(EtcdFailed,),
+    )
+
+
+def _docker(node: Node, deadline: Deadline) -> None:
     def answers() -> bool:
         return node.run("true", timeout=max(deadline.left(), 1)).ok
 
     eventually(answers, deadline.left(), f"{node.name} answers SSH", every=POLL, ignoring=(ConnectionLost,))
+    node.run(DOCKER, timeout=max(deadline.left(), 1))
+
+
+def _fleet(node: Node, machines: int, deadline: Deadline) -> None:
     left = max(1, int(deadline.left()))
-    node.run(CHECK.format(within=left, machines=machines), timeout=left + 10)
+    result = node.run(FLEET.format(within=left, machines=machines), check=False, timeout=left + 10)
+    if not result.ok:
+        raise MachineError(f"{node.name}: {result.stderr.strip()}")
