@@ -11,6 +11,7 @@ from fleet import dbus_wire
 from fleet.dbus_wire import Message
 
 CALL_TIMEOUT = 30.0
+_NUDGE = 0.02
 
 
 class CallError(Exception):
@@ -48,6 +49,7 @@ class Link:
         writer.write(b"BEGIN\r\n")
         self._writer = writer
         self._task = asyncio.get_running_loop().create_task(self._read(reader))
+        await self._begun()
 
     async def call(
         self, path: str, interface: str, member: str, signature: str = "", *arguments: Any
@@ -70,6 +72,19 @@ class Link:
         if message.kind == dbus_wire.ERROR:
             raise CallError(message.error, str(body[0]) if body else "")
         return body
+
+    async def _begun(self) -> None:
+        """Return when systemd takes calls: one that it reads together with BEGIN waits until more comes."""
+        pings: set[asyncio.Task[list[Any]]] = set()
+        deadline = asyncio.get_running_loop().time() + CALL_TIMEOUT
+        answered: set[asyncio.Task[list[Any]]] = set()
+        while not answered:
+            if asyncio.get_running_loop().time() > deadline:
+                self.close()
+                raise OSError(f"systemd did not answer within {CALL_TIMEOUT:g} s")
+            pings.add(asyncio.ensure_future(self.call("/", "org.freedesktop.DBus.Peer", "Ping")))
+            answered, _ = await asyncio.wait(pings, timeout=_NUDGE)
+        await asyncio.gather(*pings, return_exceptions=True)
 
     def close(self) -> None:
         if self._task:
