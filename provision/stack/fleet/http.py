@@ -10,10 +10,12 @@ from typing import Any, NamedTuple
 from urllib.parse import parse_qsl, unquote
 
 from fleet import VERSION
+from fleet.tasks import end
 
 log = logging.getLogger("fleet.http")
 _BODY_MAX = 4 * 1024 * 1024
 _IDLE = 120.0
+_FINISH = 1.0  # seconds that a request may take while the server is closing
 _REASONS = {
     200: "OK",
     201: "Created",
@@ -43,6 +45,7 @@ class Response(NamedTuple):
     status: int
     document: Any = None
     headers: tuple[tuple[str, str], ...] = ()
+    last: bool = False  # the connection ends with it
 
 
 Handler = Callable[[Request], Awaitable[Response]]
@@ -61,8 +64,42 @@ def error(status: int, message: str) -> Response:
     return Response(status, {"error": {"code": status, "message": message}})
 
 
-async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, handler: Handler) -> None:
-    """Answer the requests of one connection until it ends."""
+class Connections:
+    """The API's connections; `close` lets each finish the request that it is at, and then ends it."""
+
+    def __init__(self, handler: Handler) -> None:
+        self._handler = handler
+        self._busy: dict[asyncio.Task[None], bool] = {}
+        self._closing = False
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """Answer the requests of one connection until it ends."""
+        task = asyncio.ensure_future(_serve(reader, writer, self._handle))
+        self._busy[task] = False
+        try:
+            await asyncio.wait([task])
+        finally:
+            del self._busy[task]
+
+    async def close(self) -> None:
+        self._closing = True
+        await end(task for task, busy in self._busy.items() if not busy)
+        if self._busy:
+            await asyncio.wait(list(self._busy), timeout=_FINISH)
+        await end(list(self._busy))
+
+    async def _handle(self, request: Request) -> Response:
+        task = asyncio.current_task()
+        assert task is not None
+        self._busy[task] = True
+        try:
+            response = await self._handler(request)
+        finally:
+            self._busy[task] = False
+        return response._replace(last=self._closing)
+
+
+async def _serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, handler: Handler) -> None:
     try:
         keep = True
         while keep:
@@ -72,6 +109,7 @@ async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, hand
                     break
                 keep = request.headers.get("connection", "").lower() != "close"
                 response = await _handled(handler, request)
+                keep = keep and not response.last
             except BadRequest as problem:
                 response, keep = error(problem.status, str(problem)), False
             writer.write(_bytes(response, keep))

@@ -23,6 +23,7 @@ from fleet.host import default_address
 from fleet.mirror import Mirror
 from fleet.publisher import Publisher
 from fleet.registry import Registry
+from fleet.tasks import end
 
 log = logging.getLogger("fleet.server")
 # Slow units may take their time: systemd ends fleetd after TimeoutStopSec in any case.
@@ -62,7 +63,8 @@ class Server:
         self._engine = Engine(
             registry, self._follower, self._heart, machine, config.engine_reconcile_interval
         )
-        self._api = Api(registry, self._follower, self._heart, config.token_limit)
+        api = Api(registry, self._follower, self._heart, config.token_limit)
+        self._connections = http.Connections(api.handle)
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._listening: list[asyncio.AbstractServer] = []
         self.failed = asyncio.Event()
@@ -81,7 +83,7 @@ class Server:
             # A copy: closing the server must not close what a reload goes on with.
             copy = each.dup()
             opener = asyncio.start_unix_server if each.family == socket.AF_UNIX else asyncio.start_server
-            self._listening.append(await opener(self._serve, sock=copy))
+            self._listening.append(await opener(self._connections.serve, sock=copy))
 
     async def drain(self) -> None:
         """Stop the units, hand them over, and leave nothing of this machine in the registry."""
@@ -99,6 +101,8 @@ class Server:
         """End, but leave units and registry as they are."""
         for each in self._listening:
             each.close()
+        # What is asked from now on is for whoever listens next: this mirror will be out of date.
+        await self._connections.close()
         await self._cancel(*self._tasks)
         await self._backend.close()
         self._client.close()
@@ -135,9 +139,6 @@ class Server:
             if self._heart.alive.is_set():
                 self._publisher.again()
 
-    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await http.serve(reader, writer, self._api.handle)
-
     def _run(self, name: str, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.get_running_loop().create_task(work, name=name)
         task.add_done_callback(self._ended)
@@ -149,10 +150,7 @@ class Server:
             self.failed.set()
 
     async def _cancel(self, *names: str) -> None:
-        tasks = [self._tasks.pop(name) for name in names if name in self._tasks]
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await end(self._tasks.pop(name) for name in names if name in self._tasks)
 
     @staticmethod
     async def _bounded(work: Coroutine[Any, Any, None], seconds: float = 1.5) -> None:

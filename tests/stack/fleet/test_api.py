@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 import socket
 from typing import TYPE_CHECKING, Any
 
@@ -119,3 +120,15 @@ def test_other_paths_and_methods_are_not_allowed(fleet: Fleet) -> None:
     assert ask(fleet, "GET", "/")[0] == 405
     assert ask(fleet, "POST", "/fleet/v1/units", {})[0] == 405
     assert ask(fleet, "GET", "/fleet/v1/discovery")[0] == 200
+
+
+def test_a_kept_connection_ends_with_a_reload_so_that_no_old_answer_is_given(fleet: Fleet) -> None:
+    fleet.up(1)
+    request = b"GET /fleet/v1/machines HTTP/1.1\r\nHost: x\r\n\r\n"
+    with socket.socket(socket.AF_UNIX) as link:
+        link.settimeout(10)
+        link.connect(str(fleet.socket(1)))
+        link.sendall(request)
+        assert link.recv(65536).startswith(b"HTTP/1.1 200")
+        fleet.processes[1].send_signal(signal.SIGHUP)
+        assert link.recv(65536) == b""

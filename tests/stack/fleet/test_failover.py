@@ -163,3 +163,14 @@ def test_a_reload_keeps_units_socket_and_key_and_a_bad_file_changes_nothing(flee
     fleet.eventually(lambda: "not reloaded" in fleet.log(1), 5, "refused")
     assert fleet.place("a.service") == fleet.id(1)
     assert [what for _, _, what, _ in fleet.history()].count("stop") == 0
+
+
+def test_reloads_in_the_middle_of_work_are_all_carried_out(fleet: Fleet) -> None:
+    fleet.up(1)
+    fleet.unit("a@.service")
+    for number in range(1, 16):
+        fleet.ctl("start", "--no-block", f"a@{number}.service")
+        fleet.processes[1].send_signal(signal.SIGHUP)
+        fleet.eventually(lambda n=number: fleet.log(1).count(": reloaded") == n, 5, f"reload {number}")  # type: ignore[misc]
+    fleet.eventually(lambda: len(fleet.ctl("list-units", "--no-legend").out.splitlines()) == 15, 5, "all run")
+    assert [what for _, _, what, _ in fleet.history()].count("stop") == 0
