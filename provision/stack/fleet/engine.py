@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import logging
 import time
@@ -52,11 +53,11 @@ class Engine:
             except (Unavailable, EtcdError) as error:
                 self.leads = False
                 log.warning("engine pass failed: %s", error)
-            try:
+            with contextlib.suppress(asyncio.TimeoutError):
                 await asyncio.wait_for(self._changed.wait(), self._interval)
+            # Not only after a wait that succeeded: the change may have come together with its end.
+            if self._changed.is_set():
                 self._planned = False
-            except asyncio.TimeoutError:
-                pass
             self._changed.clear()
 
     async def stop(self) -> None:
