@@ -106,7 +106,11 @@ def _lower(client: Client, values: Values, arguments: list[str], verb: str, desi
     if _none(arguments):
         return 0
     lowered = []
-    for unit in _find(client, arguments):
+    named = {complete(argument) for argument in arguments}
+    units = _find(client, arguments)
+    if not units:
+        return 0
+    for unit in units:
         name = unit["name"]
         if is_global(unit):
             client.set_desired(name, desired)
@@ -115,9 +119,9 @@ def _lower(client: Client, values: Values, arguments: list[str], verb: str, desi
         state = unit.get("currentState", "inactive")
         # A unit that is wanted but fits nowhere is inactive too: unload must be able to give it up.
         if unit.get("desiredState") == "inactive" or (verb == "stop" and state == "inactive"):
-            if verb == "stop":
+            if verb == "stop" and name in named:
                 raise Failure(f"Unable to stop unit {name} in state inactive")
-            continue
+            continue  # a pattern means those that run, and not the template that they come from
         if verb == "stop" and state == "loaded" and unit.get("desiredState") == "loaded":
             continue
         lowered.append(name)
