@@ -52,8 +52,8 @@ def test_a_field_or_a_flag_that_is_not_there(fleet: Cluster) -> None:
 
 
 def test_help_and_version(fleet: Cluster) -> None:
-    for words in (("--version",), ("version",)):
-        assert fleet.ctl(*words).stdout.startswith("fleetctl version ")
+    for word in ("--version", "version"):
+        assert fleet.ctl(word).stdout.startswith("fleetctl version ")
     for words in ((), ("help",), ("--help",), ("-h",)):
         done = fleet.ctl(*words)
         assert (done.code, "list-unit-files" in done.stdout) == (0, True)

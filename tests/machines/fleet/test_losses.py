@@ -62,6 +62,35 @@ def test_a_failing_unit_is_neither_moved_nor_started_again(fleet: Cluster) -> No
     assert status[:2] == ["bad.service", "launched"]
 
 
+def test_a_unit_that_systemd_refuses_is_failed_and_status_tells_why(fleet: Cluster) -> None:
+    fleet.unit("mute.service", f"MachineID={fleet.id(fleet.first)}", service="Restart=no")
+    done = fleet.ctl("start", "mute.service")
+    assert (done.code, "Failed to find an active unit mute.service" in done.stderr) == (1, True)
+    assert fleet.rows() == [("mute.service", fleet.first, "failed")]
+    status = fleet.ctl("status", "mute.service")
+    assert (status.code, "bad-setting" in status.stdout) == (3, True)
+    said = fleet.root("journalctl --no-pager -o cat -u fleet")
+    assert "Failed to start Unit(mute.service)" in said
+    fleet.unit("mute.service", f"MachineID={fleet.id(fleet.first)}")
+    assert fleet.ctl("start", "--replace", "mute.service").code == 0
+    assert fleet.places() == {"mute.service": fleet.first}
+
+
+def test_what_was_stopped_by_hand_is_not_started_by_a_new_fleetd(fleet: Cluster) -> None:
+    home = fleet.first
+    fleet.start(fleet.unit("web.service", f"MachineID={fleet.id(home)}"))
+    fleet.root("systemctl stop web.service", on=home)
+    before = fleet.root("systemctl show --value -p MainPID fleet", on=home)
+    fleet.root("systemctl kill -s KILL fleet", on=home)
+    fleet.eventually(
+        lambda: fleet.root("systemctl show --value -p MainPID fleet", on=home) not in ("0", before),
+        "fleetd is back",
+    )
+    fleet.wait_for_all()
+    fleet.start(fleet.unit("pass.service", f"MachineID={fleet.id(home)}"))
+    assert fleet.starts("web.service", home) == 1
+
+
 def test_units_outlive_a_killed_fleetd_and_run_once(fleet: Cluster) -> None:
     places = spread(fleet)
     pids = {unit: fleet.pid(unit, home) for unit, home in places.items()}

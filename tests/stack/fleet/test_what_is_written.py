@@ -11,7 +11,7 @@ from etcdv2.sync import Client
 from tests.stack.fleet.test_api import OPTIONS, ask
 
 if TYPE_CHECKING:
-    from tests.stack.fleet.conftest import Fleet
+    from tests.stack.fleet.conftest import Etcd, Fleet
 
 PREFIX = "/_coreos.com/fleet/"
 TEXT = "[Service]\nExecStart=/bin/sleep 1d\n"
@@ -96,3 +96,26 @@ def test_the_state_is_dumped_at_usr1(fleet: Fleet) -> None:
 
     fleet.eventually(dumped, 5, "a dump")
     assert json.loads(dumped()[0])["Machines"] == [fleet.id(1)]
+
+
+def test_a_write_without_etcd_is_refused_with_500_while_reads_go_on(fleet: Fleet, etcd: Etcd) -> None:
+    fleet.ttl = "30s"
+    fleet.up(1)
+    fleet.ctl("start", fleet.unit("a.service"))
+    etcd.stop()
+    status, answer = ask(fleet, "PUT", "/fleet/v1/units/b.service", {"options": OPTIONS})
+    reading, units = ask(fleet, "GET", "/fleet/v1/units")
+    etcd.start()
+    assert (status, answer["error"]["code"]) == (500, 500)
+    assert (reading, [each["name"] for each in units["units"]]) == (200, ["a.service"])
+
+
+def test_a_machine_without_an_engine_schedules_nothing(fleet: Fleet) -> None:
+    fleet.flags = {1: ["--disable_engine", "true"]}
+    fleet.up(1)
+    done = fleet.ctl("start", "--block-attempts=1", fleet.unit("a.service"))
+    assert (done.code, done.out) == (1, "Unit a.service inactive\n")
+    there = Client(fleet.endpoint).get(f"{PREFIX}machines/{fleet.id(1)}/object").node.value
+    assert json.loads(there)["Capabilities"]["DISABLE_ENGINE"] is True
+    fleet.up(2)
+    fleet.eventually(lambda: fleet.place("a.service"), 5, "the other machine's engine places it")
