@@ -31,9 +31,7 @@ class Mirror:
 
     def load(self, nodes: Iterable[Node], index: int) -> None:
         """Start over from a full listing."""
-        files = self._files
         self.__init__(self.prefix)  # type: ignore[misc]
-        self._files = files
         for node in nodes:
             self._put(node.key, node.value)
         self.index = index
@@ -75,8 +73,9 @@ class Mirror:
         return str(_object(raw).get("MachineID", "")), raw
 
     def _put(self, key: str, value: str) -> None:
-        self.keys[key] = value
-        self._touch(key, value)
+        if self.keys.get(key) != value:  # each instance of a template writes the same content again
+            self.keys[key] = value
+            self._touch(key, value)
 
     def _remove(self, key: str) -> None:
         if self.keys.pop(key, None) is not None:
@@ -93,8 +92,8 @@ class Mirror:
             self._touch_state(rest[0], rest[1], value)
         elif table == "machines":
             self._machines = None
-        elif table == "unit" and rest and value is not None:
-            self._file(rest[0])
+        elif table == "unit" and rest:
+            self._files.pop(rest[0], None)
             for name, unit in self._jobs.items():
                 if unit is None or unit.file.hash == rest[0]:
                     self._jobs[name] = None

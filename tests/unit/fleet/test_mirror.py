@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from etcdv2.model import Event, Node
@@ -81,6 +81,7 @@ _CHANGES = st.lists(
 )
 
 
+@example([("set", f"unit/{FILE.hash}"), ("set", "job/a.service/object"), ("delete", f"unit/{FILE.hash}")])
 @given(_CHANGES)
 def test_events_lead_where_a_full_reading_leads(changes: list[tuple[str, str]]) -> None:
     mirror, keys = Mirror(PREFIX), dict[str, str]()
