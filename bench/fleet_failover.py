@@ -6,12 +6,14 @@ import json
 import os
 import random
 import statistics
+import sys
 import threading
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from bench.fleet_watch import PREFIX, Change, Ports, Watch
 from lab import faults
+from lab.errors import MachineError
 from lab.running import Lab
 from lab.waiting import eventually
 
@@ -87,7 +89,17 @@ class Failover:
                 active = watch.wait(self._runs(left, happened.at), within, "the unit runs elsewhere")
                 port = ports.wait(within)
             moments = [round(at - happened.at, 3) for at in (gone.at, active.at, port)]
-        return Run(self.ttl, fault, led, load, *moments)
+            run = Run(self.ttl, fault, led, load, *moments)
+            if not run.met:
+                self._explain(run, left, watch)
+        return run
+
+    def _explain(self, run: Run, left: list[str], watch: Watch) -> None:
+        """What the others' fleetd and etcd said meanwhile, for a run that missed its aim."""
+        print(f"missed: {run}", *watch.changes[-40:], sep="\n  ", file=sys.stderr)
+        for name in left:
+            line = "journalctl -u fleet -u etcd -o short-precise --no-pager -n 60 | cut -c1-200"
+            print(f"{name}:", self.lab[name].output(line, sudo=True), sep="\n", file=sys.stderr)
 
     def _victim(self, led: bool) -> str:
         leader = eventually(self._leader, SLACK, "an engine leads")
@@ -106,7 +118,8 @@ class Failover:
             unit = self.lab.fleet.units().get(UNIT)
             return unit is not None and unit.running and unit.machine == address
 
-        eventually(there, SLACK, f"the unit runs on {machine}")
+        # While it moves it may be listed on both machines, which reading the list takes as an error.
+        eventually(there, SLACK, f"the unit runs on {machine}", ignoring=(MachineError,))
 
     def _gone(self, machine: str) -> Callable[[Change], bool]:
         start = f"{PREFIX}/machines/{self._ids[machine]}"
