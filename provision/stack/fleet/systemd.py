@@ -46,6 +46,7 @@ class Systemd:
         self._changed: Callable[[str, Condition], None] = lambda name, condition: None
         self._paths: dict[str, str] = {}
         self._known: dict[str, Condition] = {}
+        self._told: dict[str, int] = {}  # how many signals came of each unit
         self._jobs: dict[str, asyncio.Event] = {}
         self._reloading = False
         self._tasks: set[asyncio.Task[None]] = set()
@@ -126,9 +127,15 @@ class Systemd:
         self._link.close()
 
     async def _properties(self, how: str, name: str) -> Condition:
+        before = self._told.get(name, 0)
         (unit,) = await self._manager(how, "s", name)
         (found,) = await self._call(str(unit), _PROPERTIES, "GetAll", "s", _UNIT)
-        return Condition(str(found["LoadState"]), str(found["ActiveState"]), str(found["SubState"]))
+        now = Condition(str(found["LoadState"]), str(found["ActiveState"]), str(found["SubState"]))
+        known = self._known.get(name)
+        if known is not None and self._told.get(name, 0) != before:
+            # A signal is taken in at once, an answer when its turn comes: by then it may be the older one.
+            return Condition(now.load, known.active, known.sub)
+        return now
 
     async def _manager(self, member: str, signature: str = "", *arguments: object) -> list[Any]:
         return await self._call(_ROOT, _MANAGER, member, signature, *arguments)
@@ -156,6 +163,7 @@ class Systemd:
             if name is not None:
                 interface, values, _ = message.body()
                 if interface == _UNIT and "ActiveState" in values:
+                    self._told[name] = self._told.get(name, 0) + 1
                     known = self._known.get(name) or Condition("loaded", "", "")
                     self._tell(name, Condition(known.load, values["ActiveState"], values["SubState"]))
         elif message.member == "JobRemoved":
@@ -189,12 +197,13 @@ class Systemd:
 
     async def _ask(self, name: str) -> None:
         """See how a unit is, without making systemd load what it has just collected."""
+        before = self._told.get(name, 0)
         with contextlib.suppress(UnitError):
             try:
                 now = await self._properties("GetUnit", name)
             except NotLoaded:
                 now = Condition("loaded", "inactive", "dead")
-            if name in self._paths.values():
+            if name in self._paths.values() and self._told.get(name, 0) == before:
                 self._tell(name, now)
 
     def _tell(self, name: str, condition: Condition) -> None:
