@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import statistics
+import sys
 import threading
 import time
 from collections.abc import Iterable
@@ -57,15 +58,19 @@ def measure(lab: Lab, units: int) -> Load:
     after, asked_after, took = processor(lab), received(lab), time.monotonic() - since
     cpu = [round(100 * (after[name] - before[name]) / took, 2) for name in sorted(before)]
     node.run("fleetctl destroy 'load@*' >/dev/null", timeout=WITHIN)
-    eventually(lambda: not lab.fleet.units(), WITHIN, "no unit is left")
-    return Load(units, load, round(start, 2), lists, cpu, round((asked_after - asked) / took, 1))
+    eventually(lambda: running(lab) == 0, WITHIN, "no unit runs")
+    found = Load(units, load, round(start, 2), lists, cpu, round((asked_after - asked) / took, 1))
+    print(found, file=sys.stderr, flush=True)
+    return found
 
 
 TIMED = "TIMEFORMAT=%R; time fleetctl list-units >/dev/null"
 
 
 def running(lab: Lab) -> int:
-    return sum(unit.running for unit in lab.fleet.units().values())
+    """How many units run; each counts once, although a list made of pages may show one twice."""
+    listed = lab.fleet.ctl("list-units", "--no-legend", "--fields=unit,sub").stdout
+    return len({row for row in listed.splitlines() if row.split()[1] == "running"})
 
 
 def processor(lab: Lab) -> dict[str, float]:
