@@ -36,6 +36,7 @@ class Heart:
         self._ttl = ttl
         self._changed = changed  # the table of machines changed
         self._value = ""
+        self._created = False  # the last registration made the key, rather than find its own
         self.alive = asyncio.Event()
         self.pulse = asyncio.Event()  # set when alive changes; for those that wait for other things too
         self.reborn: float | None = None  # when the key was made again after it had been lost, monotonic
@@ -72,7 +73,7 @@ class Heart:
                 await asyncio.wait_for(self._changed.wait(), delay)
             except asyncio.TimeoutError:
                 delay = min(delay * 2, _REGISTER_RETRY_MAX)
-        if not first:
+        if self._created and not first:  # one that was still ours was never lost to anybody
             self.reborn = time.monotonic()
         log.info("registered as %s", self._machine)
         self._set(True)
@@ -83,6 +84,7 @@ class Heart:
         self._value = json.dumps(mine, separators=(",", ":"))
         try:
             await self._registry.create_machine(self._machine, self._value, self.etcd_ttl)
+            self._created = True
             return None
         except KeyExists:
             pass
@@ -95,6 +97,7 @@ class Heart:
             return f"105: Key already exists: a machine at {there.get('PublicIP')} has this machine's ID"
         if not await self._registry.replace_machine(self._machine, old, self._value, self.etcd_ttl):
             return "the old key has just changed"
+        self._created = False
         log.info("took over the key of this machine's %s", self._earlier(there, mine))
         return None
 
