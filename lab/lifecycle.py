@@ -75,12 +75,12 @@ def reset(name: str, progress: Progress) -> Lab:
         lab = Lab(record, provider, specs)
         replace(record, stage="making").save()  # killed from here on, it must not count as up
         try:
-            with progress.step("resetting the machines"):
-                processes.kill(processes.marked(context.folder, {registry.MARK: "1"}))
-                discard(context.folder / "registry")
-                registry.start(record.topology, context.folder, context.netns, made)
+            with progress.step("resetting the machines"), ThreadPoolExecutor(1) as pool:
+                serving = pool.submit(registry.renew, record.topology, context.folder, context.netns, made)
                 provider.reset(made, specs)
+                serving.result()
             readiness.wait(lab, progress, emulated=provider.emulated)
+            provider.settle(made, specs)
         finally:
             record.save()
     return lab
@@ -146,6 +146,7 @@ def _make(record: store.Record, made: box.Box, progress: Progress) -> Lab:
             provider.up(made, specs)
         serving.result()
     readiness.wait(lab, progress, emulated=provider.emulated)
+    provider.settle(made, specs)
     return lab
 
 

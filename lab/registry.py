@@ -6,7 +6,7 @@ from pathlib import Path
 
 from lab import netns, processes
 from lab.box import Box
-from lab.copying import clone
+from lab.copying import clone, discard
 from lab.topology import Topology
 from lab.waiting import eventually
 
@@ -48,6 +48,13 @@ def start(topology: Topology, folder: Path, namespace: str, box: Box) -> None:
         log=folder / "registry.log",
         env={MARK: "1"},
     )
+
+
+def renew(topology: Topology, folder: Path, namespace: str, box: Box) -> None:
+    """Start over with the images of the box: whatever was pushed is gone."""
+    processes.kill(processes.marked(folder, {MARK: "1"}))
+    discard(folder / "registry")
+    start(topology, folder, namespace, box)
 
 
 def wait(topology: Topology, namespace: str) -> None:

@@ -68,6 +68,9 @@ class Provider(Protocol):
     def reset(self, box: Box, specs: Sequence[MachineSpec]) -> None:
         """Throw away all that the machines have written, and start them afresh."""
 
+    def settle(self, box: Box, specs: Sequence[MachineSpec]) -> None:
+        """Called once the machines are ready: for what would only have slowed their start."""
+
     def power_off(self, spec: MachineSpec) -> None:
         """Take the power away: no shutdown, and no packet that says goodbye."""
 

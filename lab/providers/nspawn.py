@@ -46,6 +46,11 @@ class Nspawn:
             for made in [pool.submit(self._make, box, spec) for spec in specs]:
                 made.result()
 
+    def settle(self, box: Box, specs: Sequence[MachineSpec]) -> None:
+        """Have the disks of the next reset made."""
+        for spec in specs:
+            disks.start_spare(self.context.folder, spec.folder, box.docker)
+
     def power_off(self, spec: MachineSpec) -> None:
         """Kill every process of the container, its links first, so that no peer is told."""
         self._links(spec, "down", ("eth0", "eth1", "eth2"))
@@ -98,7 +103,6 @@ class Nspawn:
         }
         (folder / "keeper.json").write_text(json.dumps(description, indent=1))
         self._start(spec)
-        disks.start_spare(self.context.folder, folder, box.docker)
 
     def _start(self, spec: MachineSpec) -> None:
         file = spec.folder / "keeper.json"
