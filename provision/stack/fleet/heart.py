@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 from etcdv2.model import EtcdError, KeyExists, Unavailable
+from fleet.mirror import read_object
 from fleet.registry import Registry
 
 log = logging.getLogger("fleet.heart")
@@ -91,7 +92,7 @@ class Heart:
         old = await self._registry.read_machine(self._machine)
         if old is None:
             return "the old key has just gone"
-        there = _object(old)
+        there = read_object(old)
         # Same address: this machine before it was reset or before fleetd was. Another one: its twin.
         if there.get("PublicIP") != mine["PublicIP"]:
             return f"105: Key already exists: a machine at {there.get('PublicIP')} has this machine's ID"
@@ -156,11 +157,3 @@ class Heart:
             self.lost_since = time.monotonic()
             log.error("fleet server unable to communicate with etcd; units are left as they are")
         self.pulse.set()
-
-
-def _object(raw: str) -> dict[str, Any]:
-    try:
-        read = json.loads(raw)
-    except ValueError:
-        return {}
-    return read if isinstance(read, dict) else {}

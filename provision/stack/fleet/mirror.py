@@ -70,7 +70,7 @@ class Mirror:
         raw = self.keys.get(self.prefix + "lease/engine-leader")
         if raw is None:
             return None
-        return str(_object(raw).get("MachineID", "")), raw
+        return str(read_object(raw).get("MachineID", "")), raw
 
     def _put(self, key: str, value: str) -> None:
         if self.keys.get(key) != value:  # each instance of a template writes the same content again
@@ -100,7 +100,7 @@ class Mirror:
 
     def _touch_state(self, name: str, machine: str, value: str | None) -> None:
         states = self._states.setdefault(name, {})
-        read = _object(value) if value is not None else {}
+        read = read_object(value) if value is not None else {}
         if not read:
             states.pop(machine, None)
             if not states:
@@ -120,14 +120,14 @@ class Mirror:
             if raw is None:
                 return None
             try:
-                self._files[hash_] = parse(str(_object(raw).get("Raw", "")))
+                self._files[hash_] = parse(str(read_object(raw).get("Raw", "")))
             except UnitFileError:
                 return None
         return self._files[hash_]
 
     def _unit(self, name: str) -> Unit | None:
         base = f"{self.prefix}job/{name}/"
-        numbers = _object(self.keys.get(base + "object", "")).get("UnitHash", [])
+        numbers = read_object(self.keys.get(base + "object", "")).get("UnitHash", [])
         try:
             file = self._file(bytes(numbers).hex())
         except (TypeError, ValueError):
@@ -152,7 +152,7 @@ class Mirror:
             if key.startswith(start):
                 machine, _, rest = key[len(start) :].partition("/")
                 if rest == "object":
-                    objects[machine] = _object(value)
+                    objects[machine] = read_object(value)
                 elif rest.startswith("metadata/"):
                     overrides.setdefault(machine, {})[rest[len("metadata/") :]] = value
         found = {}
@@ -163,7 +163,8 @@ class Mirror:
         return found
 
 
-def _object(raw: str) -> dict[str, Any]:
+def read_object(raw: str) -> dict[str, Any]:
+    """A JSON object from etcd; empty for anything else, as a damaged value counts as absent."""
     try:
         read = json.loads(raw)
     except ValueError:
