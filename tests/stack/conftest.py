@@ -82,13 +82,18 @@ class Etcd:
 
 
 def etcd_command() -> list[str]:
-    """The box's own etcd, run on the host by the box's own loader, so that nothing need be installed."""
+    """etcd of the box, or of the host for a user who cannot make one."""
     if os.geteuid() != 0:  # only root can make a box
         found = shutil.which("etcd")
         return [found] if found else pytest.fail("run this with sudo, or install etcd (etcd-server)")
+    return box_command("etcd")
+
+
+def box_command(name: str) -> list[str]:
+    """A command of the box, run on the host by the box's own loader, so that nothing need be installed."""
     libraries = next((box.ensure(BoxSource(), Progress()).root / "usr/lib").glob("*/ld-linux-*.so.*")).parent
     loader = next(libraries.glob("ld-linux-*.so.*"))
-    return [str(loader), "--library-path", str(libraries), str(libraries.parents[1] / "bin/etcd")]
+    return [str(loader), "--library-path", str(libraries), str(libraries.parents[1] / "bin" / name)]
 
 
 @pytest.fixture(scope="session")

@@ -7,6 +7,8 @@ import socket
 import threading
 from dataclasses import dataclass
 
+from program.arguments import parse_port
+
 REFRESH = 5.0  # how old the address of a name may be, in seconds
 
 
@@ -33,13 +35,6 @@ class Address:
 
     def __str__(self) -> str:
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
-
-
-def parse_port(text: str) -> int:
-    """Read a port number, 1 to 65535; ValueError says what is wrong."""
-    if not (text.isascii() and text.isdigit() and 0 < int(text) < 65536):
-        raise ValueError(f"not a port (1 to 65535): {text!r}")
-    return int(text)
 
 
 class Resolver:

@@ -7,21 +7,18 @@ import threading
 from collections.abc import Mapping
 from pathlib import Path
 
-from ambassador.address import parse_port
-from ambassador.kept_key import KeptKey
 from ambassador.link import endpoints, service_key
-from ambassador.log import log
-from ambassador.program import Usage, run
 from dockerapi import Docker, DockerUnavailable, NoSuchContainer, NotPublished
 from etcdv2.model import EtcdError, Unavailable
 from etcdv2.sync import Client
+from program import News, Usage, log, parse_port, run
+from registrar import KeptKey
 
 # A machine that is lost takes no more than this to leave etcd; four refreshes in it, so that an election of
 # etcd's leader, or a machine under load, does not cost the registration.
 DEFAULT_TTL = 20
 REFRESHES = 4
 RETRY = 0.5  # seconds between two attempts while Docker or etcd is away
-STOP_WITHIN = 0.4  # seconds that etcd gets per endpoint when the key is removed at the end
 HELP = f"""
 Usage: docker-register CONTAINER PORT KEY
 
@@ -52,7 +49,7 @@ class Register:
         self._host = host
         self._changed = threading.Event()
         self._pause = threading.Event()
-        self._said = ""
+        self._news = News()
 
     def serve(self) -> None:
         """Look at once, whenever Docker tells of a change, and in time for the TTL; until an exception."""
@@ -68,14 +65,14 @@ class Register:
             if not value:
                 self._key.remove()
             elif (held := self._key.keep(value)) == value:
-                self._say(f"{self._key.key} = {value}, for {self._key.ttl} s at a time")
+                self._news.say(f"{self._key.key} = {value}, for {self._key.ttl} s at a time")
             else:
-                self._say(f"{self._key.key} is another registrar's, {held}: {value} is not written")
+                self._news.say(f"{self._key.key} is another registrar's, {held}: {value} is not written")
         except DockerUnavailable as error:
-            self._say(f"Docker is away, {self._key.key} is left to its TTL: {error}")
+            self._news.say(f"Docker is away, {self._key.key} is left to its TTL: {error}")
             return RETRY
         except (Unavailable, EtcdError) as error:
-            self._say(f"{self._key.key} is not written: {error}")
+            self._news.say(f"{self._key.key} is not written: {error}")
             return RETRY
         return self._key.ttl / REFRESHES
 
@@ -85,9 +82,9 @@ class Register:
             container = self._docker.container(self._container)
             if container.running:
                 return str(container.published(self._port, self._host))
-            self._say(f"{self._container} is not running: {self._key.key} is not there")
+            self._news.say(f"{self._container} is not running: {self._key.key} is not there")
         except (NoSuchContainer, NotPublished) as error:
-            self._say(f"{error}: {self._key.key} is not there")
+            self._news.say(f"{error}: {self._key.key} is not there")
         return ""
 
     def _listen(self) -> None:
@@ -101,11 +98,6 @@ class Register:
             except DockerUnavailable:
                 self._changed.set()
             self._pause.wait(RETRY)
-
-    def _say(self, text: str) -> None:
-        if text != self._said:
-            log(text)
-        self._said = text
 
 
 def main(arguments: list[str]) -> None:
@@ -128,19 +120,7 @@ def main(arguments: list[str]) -> None:
     try:
         Register(docker, name, port, kept, os.environ.get("HOST_IP", "")).serve()
     finally:
-        _take_back(kept, Client(where, STOP_WITHIN))
-
-
-def _take_back(kept: KeptKey, client: Client) -> None:
-    last = KeptKey(client, kept.key, kept.ttl)
-    last.value = kept.value
-    if not last.value:
-        return
-    try:
-        last.remove()
-        log(f"{last.key} removed")
-    except Unavailable as error:
-        log(f"{last.key} is left to its TTL of {last.ttl} s: {error}")
+        kept.take_back()
 
 
 def _ttl(environment: Mapping[str, str]) -> int:

@@ -6,14 +6,13 @@ import os
 import threading
 from pathlib import Path
 
-from ambassador.address import Address, parse_port
+from ambassador.address import Address
 from ambassador.forwarder import ANYWHERE, Forwarder
 from ambassador.link import endpoints, service_key
-from ambassador.log import log
-from ambassador.program import Usage, run
 from ambassador.providers import Providers
 from etcdv2.model import EtcdError, KeyNotFound, Node, Unavailable
 from etcdv2.sync import Client
+from program import News, Usage, log, parse_port, run
 
 WATCH_FOR = 60.0  # seconds; then the watch is asked for again, from where it was
 RETRY = 0.5  # seconds between two attempts while etcd is away
@@ -40,7 +39,7 @@ class Follower:
         self._key = key
         self._providers = Providers()
         self._pause = threading.Event()
-        self._said = ""
+        self._news = News()
         self.provider: Address | None = None
 
     def start(self) -> None:
@@ -54,9 +53,9 @@ class Follower:
                 while True:
                     index = self._watch(index)
             except Unavailable as error:
-                self._say(f"etcd is away, {self.provider or 'no provider'} stays: {error}")
+                self._news.say(f"etcd is away, {self.provider or 'no provider'} stays: {error}")
             except EtcdError as error:
-                self._say(f"reading {self._key} anew: {error}")
+                self._news.say(f"reading {self._key} anew: {error}")
             self._pause.wait(RETRY)
 
     def _read(self) -> int:
@@ -80,12 +79,7 @@ class Follower:
         for complaint in complaints:
             log(complaint)
         self.provider = self._providers.current
-        self._say(f"{self._key}: " + (f"provider {self.provider}" if self.provider else "no provider"))
-
-    def _say(self, text: str) -> None:
-        if text != self._said:
-            log(text)
-        self._said = text
+        self._news.say(f"{self._key}: " + (f"provider {self.provider}" if self.provider else "no provider"))
 
 
 def main(arguments: list[str]) -> None:

@@ -13,7 +13,7 @@ from collections.abc import Callable
 
 from ambassador.address import Address
 from ambassador.flow import CHUNK, Flow
-from ambassador.log import log
+from program.log import log
 
 CONNECT_WITHIN = 2.0  # seconds: one SYN may get lost (1 s); a lost machine never answers
 DEAD_AFTER_MS = 10_000  # a peer that acknowledges nothing for so long is gone

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from ambassador.address import parse_port
-from ambassador.program import Usage
+from program import Usage, parse_key, parse_port
 
 ALIAS = "etcd"
 PREFIX = "ETCD_PORT_10000_TCP"
@@ -32,7 +31,7 @@ def endpoints(environment: Mapping[str, str], hosts: str = "") -> list[str]:
 
 def service_key(name: str) -> str:
     """The directory of a service's providers: /services/NAME."""
-    parts = name.strip("/").split("/")
-    if any(not part or part in (".", "..") or not part.isprintable() for part in parts):
-        raise Usage(f"not a key: {name!r}")
-    return "/services/" + "/".join(parts)
+    try:
+        return f"/services{parse_key(name)}"
+    except ValueError as error:
+        raise Usage(str(error)) from None

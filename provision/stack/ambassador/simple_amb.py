@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import os
 
-from ambassador.address import Address, Resolver, parse_port
+from ambassador.address import Address, Resolver
 from ambassador.forwarder import ANYWHERE, Forwarder
-from ambassador.log import log
-from ambassador.program import Usage, run
+from program import Usage, log, parse_port, run
 
 LISTEN_PORT = 10000
 HELP = f"""

@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-import base64
 import contextlib
-import socket
-from collections.abc import AsyncIterator, Coroutine, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from etcdv2.model import EVENT_INDEX_CLEARED, EtcdError, Event, Request, Unavailable, parse
+from etcdv2.model import (
+    EVENT_INDEX_CLEARED,
+    EtcdError,
+    Event,
+    Request,
+    Unavailable,
+    basic_authorization,
+    parse,
+)
+from wire.tcp import keep_alive
 
 if TYPE_CHECKING:
     import ssl
@@ -19,6 +26,9 @@ DEFAULT_ENDPOINTS = ("http://127.0.0.1:2379", "http://127.0.0.1:4001")
 _BODY_MAX = 256 * 1024 * 1024
 # A watch this far behind reads everything at once: etcd replays the past one event a request.
 _BEHIND_MAX = 100
+# etcd keeps so many events for a stream that is read slowly. One more and it forgets the watch without a
+# word: the stream stays open and says nothing ever again. So none is trusted beyond what fits.
+_STREAM_MAX = 100
 
 
 class Lagging(EtcdError):
@@ -40,8 +50,7 @@ class Client:
         self._timeout = timeout
         self._headers = ""
         if credentials:
-            token = base64.b64encode(":".join(credentials).encode()).decode()
-            self._headers = f"Authorization: Basic {token}\r\n"
+            self._headers = f"Authorization: {basic_authorization(*credentials)}\r\n"
 
     async def get(self, key: str, *, recursive: bool = False, quorum: bool = False) -> Event:
         """Read a key or a directory."""
@@ -117,53 +126,82 @@ class Client:
                     break
         raise last
 
-    async def watch(self, key: str, after: int) -> AsyncIterator[Event]:
+    async def watch(
+        self, key: str, after: int, *, resumed: Callable[[], None] | None = None
+    ) -> AsyncIterator[Event]:
         """Every event below `key` after index `after`, in order, until the connection ends (Unavailable).
 
-        Raises Lagging if the events cannot be had any more.
+        `resumed` is called when etcd has taken the watch. Raises Lagging if the events cannot be had now.
         """
-        while True:
-            query = {"wait": True, "stream": True, "recursive": True, "waitIndex": after + 1}
-            request = Request.keys("GET", key, query)
-            connection = await self._open(request)
-            try:
-                status, headers = await self._within(connection.head(), "waiting for a watch")
-                if status != 200:
-                    body = await self._within(connection.body(headers), "waiting for a watch")
-                    try:
-                        parse(status, headers, body)
-                    except EtcdError as error:
-                        kind = Lagging if error.code == EVENT_INDEX_CLEARED else EtcdError
-                        raise kind(error.code, error.message, error.cause, error.index) from None
-                    raise Unavailable(f"HTTP {status} for a watch")
-                started = int(headers.get("x-etcd-index", "0") or 0)
-                if started < after or started - after > _BEHIND_MAX:
-                    raise Lagging(EVENT_INDEX_CLEARED, "the watch is too far behind", index=started)
+        streaming = True
+        connection: _Connection | None = None
+        try:
+            while True:
+                connection = connection or await self._open()
+                headers, started = await self._watch(connection, key, after, streaming)
+                if resumed is not None:
+                    resumed()
+                if not streaming:
+                    event = parse(200, headers, await connection.body(headers))
+                    after = max(after, event.node.modified)
+                    yield event
+                    streaming = event.node.modified >= started
+                    continue
+                told = 0
                 async for line in connection.lines():
                     event = parse(200, headers, line)
                     after = max(after, event.node.modified)
+                    told += 1
                     yield event
-                    # etcd's history gives one event a request and then says nothing more on this stream.
                     if event.node.modified <= started:
+                        # From its history etcd gives one event a request, and then nothing more on a stream:
+                        # what there still is comes by requests on one connection.
+                        streaming = event.node.modified == started
+                        break
+                    if told == _STREAM_MAX:
                         break
                 else:
                     raise Unavailable("the watch's connection ended")
-            except (OSError, EOFError, ValueError) as error:
-                raise Unavailable(f"watch: {error or type(error).__name__}") from None
-            finally:
                 connection.close()
+                connection = None
+        except (OSError, EOFError, ValueError) as error:
+            raise Unavailable(f"watch: {error or type(error).__name__}") from None
+        finally:
+            if connection is not None:
+                connection.close()
+
+    async def _watch(
+        self, connection: _Connection, key: str, after: int, streaming: bool
+    ) -> tuple[dict[str, str], int]:
+        """Begin a watch; the answer's headers, and the etcd index at which it began."""
+        query: dict[str, str | int | bool] = {"wait": True, "recursive": True, "waitIndex": after + 1}
+        if streaming:
+            query["stream"] = True
+        connection.send(Request.keys("GET", key, query), self._headers)
+        status, headers = await self._within(connection.head(), "waiting for a watch")
+        if status != 200:
+            body = await self._within(connection.body(headers), "waiting for a watch")
+            try:
+                parse(status, headers, body)
+            except EtcdError as error:
+                kind = Lagging if error.code == EVENT_INDEX_CLEARED else EtcdError
+                raise kind(error.code, error.message, error.cause, error.index) from None
+            raise Unavailable(f"HTTP {status} for a watch")
+        started = int(headers.get("x-etcd-index", "0") or 0)
+        if started < after or started - after > _BEHIND_MAX:
+            raise Lagging(EVENT_INDEX_CLEARED, "the watch is too far behind", index=started)
+        return headers, started
 
     def close(self) -> None:
         """Close the kept connections."""
         for endpoint in self._endpoints:
             endpoint.close()
 
-    async def _open(self, request: Request) -> _Connection:
+    async def _open(self) -> _Connection:
         last: Exception = Unavailable("no etcd endpoint is configured")
         for endpoint in list(self._endpoints):
             try:
                 connection = await self._within(endpoint.connect(fresh=True), "connecting")
-                connection.send(request, self._headers)
                 self._prefer(endpoint)
                 return connection
             except (OSError, Unavailable) as error:
@@ -203,11 +241,7 @@ class _Endpoint:
                 return connection
             connection.close()
         reader, writer = await asyncio.open_connection(self._host, self._port, ssl=self._tls, limit=2**20)
-        link: socket.socket = writer.get_extra_info("socket")
-        # A watch says nothing for hours: let the kernel find out that the other side is gone.
-        link.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-        for option, value in (("TCP_KEEPIDLE", 5), ("TCP_KEEPINTVL", 2), ("TCP_KEEPCNT", 3)):
-            link.setsockopt(socket.IPPROTO_TCP, getattr(socket, option), value)
+        keep_alive(writer.get_extra_info("socket"))
         return _Connection(reader, writer, self.authority)
 
     def keep(self, connection: _Connection) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from base64 import b64encode
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -11,6 +12,7 @@ from urllib.parse import quote, urlencode
 KEY_NOT_FOUND = 100
 COMPARE_FAILED = 101
 NODE_EXIST = 105
+DIRECTORY_NOT_EMPTY = 108
 EVENT_INDEX_CLEARED = 401
 
 
@@ -38,7 +40,22 @@ class KeyExists(EtcdError):
 
 
 class Unavailable(Exception):
-    """No etcd endpoint gave a usable answer: refused, timed out, no leader, or not etcd at all."""
+    """No etcd endpoint gave a usable answer: refused, timed out, no leader, or not etcd at all.
+
+    `failures` has each endpoint that was asked, as a URL, with what went wrong there.
+    """
+
+    def __init__(self, message: str, failures: tuple[tuple[str, Exception], ...] = ()) -> None:
+        super().__init__(message)
+        self.failures = failures
+
+
+class NotEtcd(Unavailable):
+    """What answered is not etcd, or its answer is damaged."""
+
+
+class NoLeader(Unavailable):
+    """The member has lost its cluster, or an election is on."""
 
 
 @dataclass(frozen=True)
@@ -101,37 +118,44 @@ class Request:
         return cls(method, path, _encode(form), {"Content-Type": "application/x-www-form-urlencoded"})
 
 
+def basic_authorization(user: str, password: str) -> str:
+    """The value of an Authorization header."""
+    return "Basic " + b64encode(f"{user}:{password}".encode()).decode()
+
+
 def parse(status: int, headers: Mapping[str, str], body: bytes) -> Event:
     """Read an answer of the keys API; `headers` with lower-case names.
 
     Raises EtcdError (or a subclass) if etcd refused, Unavailable if the answer is not etcd's or says
     that the cluster has no leader.
     """
-    index = int(headers.get("x-etcd-index", "0") or 0)
     try:
+        index = int(headers.get("x-etcd-index", "0") or 0)
         document = json.loads(body)
-    except ValueError:
-        raise Unavailable(f"HTTP {status} with a body that is not JSON") from None
-    if not isinstance(document, dict):
-        raise Unavailable(f"HTTP {status} with a body that is not an etcd answer")
-    if "errorCode" in document:
-        raise _error(document, index)
-    if status >= 500 or "node" not in document:
-        raise Unavailable(f"HTTP {status}: {document.get('message', 'no node in the answer')}")
-    previous = document.get("prevNode")
-    return Event(
-        action=str(document.get("action", "")),
-        node=_node(document["node"]),
-        previous=_node(previous) if previous else None,
-        index=index,
-    )
+    except (ValueError, RecursionError):
+        raise NotEtcd(f"HTTP {status} with a body that is not JSON") from None
+    try:
+        if "errorCode" in document:
+            raise _error(document, index)
+        if status >= 500 or "node" not in document:
+            kind = NoLeader if status in (500, 503) else NotEtcd
+            raise kind(f"HTTP {status}: {document.get('message', 'no node in the answer')}")
+        previous = document.get("prevNode")
+        return Event(
+            action=str(document.get("action", "")),
+            node=_node(document["node"]),
+            previous=_node(previous) if previous else None,
+            index=index,
+        )
+    except (AttributeError, TypeError, ValueError, RecursionError):
+        raise NotEtcd(f"HTTP {status} with a body that is not an etcd answer") from None
 
 
 def _error(document: Mapping[str, Any], index: int) -> Exception:
     code = int(document["errorCode"])
     message, cause = str(document.get("message", "")), str(document.get("cause", ""))
     if 300 <= code < 400:  # raft trouble: no leader, or one being elected
-        return Unavailable(f"{code}: {message}")
+        return NoLeader(f"{code}: {message}")
     kind = {KEY_NOT_FOUND: KeyNotFound, NODE_EXIST: KeyExists}.get(code, EtcdError)
     return kind(code, message, cause, int(document.get("index", index)))
 

@@ -5,12 +5,16 @@ from __future__ import annotations
 import json
 import socket
 import time
-from collections.abc import Iterable
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
 
-from etcdv2.model import Event, Request, Unavailable, parse
+from etcdv2.model import EtcdError, Event, Request, Unavailable, basic_authorization, parse
 from wire import http as wire
+from wire.tcp import keep_alive
+
+if TYPE_CHECKING:
+    import ssl
 
 DEFAULT_TIMEOUT = 1.0
 
@@ -31,17 +35,33 @@ class Client:
     `timeout` bounds a call to one endpoint, connecting included: the whole call takes at most `timeout`
     times the number of endpoints. All calls raise Unavailable if no endpoint gave a usable answer, and
     EtcdError (KeyNotFound, KeyExists) if etcd refused. A write with a condition goes to another endpoint only
-    if it cannot have reached the first one: asked twice, it would fail on its own success. An instance may be
-    used by several threads.
+    if it cannot have reached the first one: asked twice, it would fail on its own success. A deletion goes on
+    to the next endpoint: asked twice, it finds nothing left to do (KeyNotFound). An instance may be used by
+    several threads. `tls` is for endpoints whose URL begins with https://, `credentials` are a user and a
+    password.
     """
 
-    def __init__(self, endpoints: str | Iterable[str], timeout: float = DEFAULT_TIMEOUT) -> None:
+    def __init__(
+        self,
+        endpoints: str | Iterable[str],
+        timeout: float = DEFAULT_TIMEOUT,
+        *,
+        tls: ssl.SSLContext | None = None,
+        credentials: tuple[str, str] | None = None,
+    ) -> None:
         given = [endpoints] if isinstance(endpoints, str) else list(endpoints)
-        self._endpoints = tuple(_Endpoint.parse(endpoint) for endpoint in given)
+        headers = {"Authorization": basic_authorization(*credentials)} if credentials else {}
+        self._endpoints = tuple(_Endpoint.parse(endpoint, tls, headers) for endpoint in given)
         if not self._endpoints:
             raise ValueError("no etcd endpoint given")
         self._timeout = timeout
         self._first = 0
+
+    def within(self, timeout: float) -> Client:
+        """The same endpoints with another time limit, beginning with the one that answered last."""
+        other = Client([str(endpoint) for endpoint in self._endpoints], timeout)
+        other._first = self._first
+        return other
 
     def get(self, key: str, *, recursive: bool = False, sorted: bool = False, quorum: bool = False) -> Event:
         """The key or directory; `quorum` asks for a value that the whole cluster agrees on."""
@@ -86,7 +106,7 @@ class Client:
         """Remove a key, or a directory: an empty one with `directory`, with all below it with `recursive`."""
         conditions = _given(prevValue=prev_value, prevIndex=prev_index)
         query = _true(recursive=recursive, dir=directory) | conditions
-        return self._keys(Request.keys("DELETE", key, query), once=bool(conditions))
+        return self._keys(Request.keys("DELETE", key, query))
 
     def make_directory(self, key: str, ttl: int | None = None) -> Event:
         """Create a directory that must not be there yet."""
@@ -128,42 +148,45 @@ class Client:
 
     def _keys(self, request: Request, *, once: bool = False) -> Event:
         """Ask the keys API; an endpoint that has no leader is passed over like one that is away."""
-        seen = []
+        failures: list[tuple[str, Exception]] = []
         for number in self._order():
             try:
                 answer = self._endpoints[number].exchange(request, self._timeout)
                 event = parse(answer.status, answer.headers, answer.body)
+            except EtcdError:
+                self._first = number
+                raise
             except (OSError, Unavailable) as error:
-                seen.append(f"{self._endpoints[number]}: {_reason(error)}")
-                if once and not isinstance(error, _NotSent):
+                failures.append((self._endpoints[number].url, error))
+                if once and not isinstance(error, NotSent):
                     break
                 continue
             self._first = number
             return event
-        raise Unavailable("; ".join(seen))
+        raise _unavailable(failures)
 
     def _ask(self, request: Request, wait: float | None = None) -> wire.Answer:
-        seen = []
+        failures: list[tuple[str, Exception]] = []
         for number in self._order():
             try:
                 answer = self._endpoints[number].exchange(request, self._timeout, wait)
             except OSError as error:
-                seen.append(f"{self._endpoints[number]}: {_reason(error)}")
+                failures.append((self._endpoints[number].url, error))
                 continue
             except _NothingYet:
                 self._first = number
                 raise
             self._first = number
             return answer
-        raise Unavailable("; ".join(seen))
+        raise _unavailable(failures)
 
     def _order(self) -> list[int]:
         count = len(self._endpoints)
         return [(self._first + step) % count for step in range(count)]
 
 
-class _NotSent(OSError):
-    """The request cannot have reached etcd."""
+class NotSent(OSError):
+    """The request cannot have reached etcd; its cause is what the connection failed by."""
 
 
 class _NothingYet(Exception):
@@ -174,11 +197,18 @@ class _NothingYet(Exception):
 class _Endpoint:
     host: str
     port: int
+    tls: ssl.SSLContext | None = None
+    headers: Mapping[str, str] = field(default_factory=dict)
 
     @classmethod
-    def parse(cls, text: str) -> _Endpoint:
-        """Read `http://HOST:PORT` or `HOST:PORT` (port 2379 if none is given)."""
+    def parse(
+        cls, text: str, tls: ssl.SSLContext | None = None, headers: Mapping[str, str] | None = None
+    ) -> _Endpoint:
+        """Read `http://HOST:PORT` or `HOST:PORT` (port 2379 if none is given), or with `tls` also https."""
         rest = text.strip().rstrip("/").removeprefix("http://")
+        secure = tls is not None and rest.startswith("https://")
+        if secure:
+            rest = rest.removeprefix("https://")
         if "://" in rest or "/" in rest:
             raise ValueError(f"not an etcd endpoint: {text!r} (expected http://HOST:PORT)")
         host, colon, port = rest.rpartition(":")
@@ -186,10 +216,14 @@ class _Endpoint:
             host, port = rest, "2379"
         if not host or not port.isascii() or not port.isdigit() or not 0 < int(port) < 65536:
             raise ValueError(f"not an etcd endpoint: {text!r} (expected http://HOST:PORT)")
-        return cls(host.strip("[]"), int(port))
+        return cls(host.strip("[]"), int(port), tls if secure else None, headers or {})
 
     def __str__(self) -> str:
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+    @property
+    def url(self) -> str:
+        return f"{'https' if self.tls else 'http'}://{self}"
 
     def exchange(self, request: Request, timeout: float, wait: float | None = None) -> wire.Answer:
         """One request; `wait` is the longer time that a watch's body may take once its head is there.
@@ -199,18 +233,28 @@ class _Endpoint:
         started = time.monotonic()
         try:
             sock = socket.create_connection((self.host, self.port), timeout)
+            if self.tls:
+                sock = self.tls.wrap_socket(sock, server_hostname=self.host)
         except OSError as error:
-            raise _NotSent(_reason(error)) from error
+            raise NotSent(_reason(error)) from error
         body = request.body.encode("ascii") if request.body is not None else None
-        asked = wire.Request(request.method, request.path, str(self), body, request.headers)
+        asked = wire.Request(
+            request.method, request.path, str(self), body, {**self.headers, **request.headers}
+        )
         with sock:
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             if wait is None:
                 return wire.exchange(sock, asked, started + timeout)
+            keep_alive(sock)
             try:
                 return wire.exchange(sock, asked, time.monotonic() + wait, head_deadline=started + timeout)
             except wire.BodyTimeout:
                 raise _NothingYet from None
+
+
+def _unavailable(failures: list[tuple[str, Exception]]) -> Unavailable:
+    text = "; ".join(f"{url.partition('://')[2]}: {_reason(error)}" for url, error in failures)
+    return Unavailable(text, tuple(failures))
 
 
 def _reason(error: Exception) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import time
 from collections.abc import Awaitable, Coroutine
@@ -17,6 +18,7 @@ from fleet.follow import Follower
 from fleet.heart import Heart
 from fleet.publisher import Publisher
 from fleet.registry import Registry
+from fleet.retries import Retries
 from fleet.unitfile import UnitFile
 
 log = logging.getLogger("fleet.agent")
@@ -44,6 +46,7 @@ class Agent:
         backend: Backend,
         me: Machine,
         ttl: float,
+        retries: Retries,
         *,
         stop_when_cut_off: bool = False,
     ) -> None:
@@ -56,6 +59,7 @@ class Agent:
         self._ttl = max(1, round(ttl))
         self._patience = ttl if stop_when_cut_off else None
         self._changed = follower.subscribe("job", "unit", "machines")
+        self._retries = retries
         self._held: dict[str, Held] = {}
         self._busy: dict[str, asyncio.Task[None]] = {}
         self._given_away: set[str] = set()  # what they do from now on is nobody's business
@@ -74,13 +78,19 @@ class Agent:
         while True:
             await self._alive()
             self._changed.clear()
+            pause = TICK
             try:
                 await self._pass()
-            except (Unavailable, EtcdError, UnitError) as error:
+                self._retries.succeeded()
+            except (Unavailable, EtcdError) as error:
+                pause = self._retries.failed()
                 log.warning("agent pass failed: %s", error)
-            try:
-                await asyncio.wait_for(self._changed.wait(), max(0.05, tick - time.monotonic()))
-            except asyncio.TimeoutError:
+            except UnitError as error:
+                log.warning("agent pass failed: %s", error)
+            with contextlib.suppress(asyncio.TimeoutError):
+                pause = min(pause, max(0.05, tick - time.monotonic()))
+                await asyncio.wait_for(self._changed.wait(), pause)
+            if time.monotonic() >= tick:
                 tick = time.monotonic() + TICK
                 self._failed.clear()
 
@@ -176,7 +186,8 @@ class Agent:
             if not may_launch(unit, cluster, self._me.id):
                 log.info("Unit(%s) waits for Machine(%s) to have stopped it", unit.name, unit.launcher)
                 return  # its release wakes the next pass
-            index = await self._registry.claim(unit.name, self._me.id, unit.launcher, self._ttl)
+            claiming = self._registry.claim(unit.name, self._me.id, unit.launcher, self._ttl)
+            index = await self._retries.answer(claiming)
             if index is None:
                 return  # what was quicker than this will be seen in the next pass
             await self._follower.reached(index)

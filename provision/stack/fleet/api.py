@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import json
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -14,6 +13,7 @@ from fleet.follow import Follower
 from fleet.heart import Heart
 from fleet.http import Request, Response, error
 from fleet.names import problem, split
+from fleet.pages import page
 from fleet.registry import Registry
 from fleet.requirements import contradiction, read
 from fleet.unitfile import Option, UnitFile, UnitFileError, parse
@@ -25,11 +25,11 @@ Work = Callable[[Request], Awaitable[Response]]
 class Api:
     """Answers requests while the heart beats; 503 to everything else."""
 
-    def __init__(self, registry: Registry, follower: Follower, heart: Heart, page: int) -> None:
+    def __init__(self, registry: Registry, follower: Follower, heart: Heart, page_size: int) -> None:
         self._registry = registry
         self._follower = follower
         self._heart = heart
-        self._page = max(1, page)
+        self._page = max(1, page_size)
 
     async def handle(self, request: Request) -> Response:
         """Answer one request. A request that is ours but cannot be carried out has an answer too."""
@@ -77,15 +77,6 @@ class Api:
         return error(404, "unit does not exist") if found is None else Response(200, found)
 
     def _list(self, collection: str, request: Request) -> Response:
-        token = request.query.get("nextPageToken", "")
-        page, limit = 1, self._page
-        if token:
-            try:
-                page, limit = (int(each) for each in base64.urlsafe_b64decode(token).decode().split("|"))
-            except ValueError:
-                return error(400, "invalid value for nextPageToken")
-            if page < 1 or not 0 < limit <= 1000:
-                return error(400, "invalid value for nextPageToken")
         cluster = self._follower.mirror.cluster()
         if collection == "units":
             rows = api_json.units(cluster)
@@ -95,12 +86,15 @@ class Api:
             rows = api_json.states(
                 cluster, request.query.get("machineID", ""), request.query.get("unitName", "")
             )
+        try:
+            part, following = page(collection, rows, request.query.get("nextPageToken", ""), self._page)
+        except ValueError:
+            return error(400, "invalid value for nextPageToken")
         document: dict[str, Any] = {}
-        part = rows[(page - 1) * limit : page * limit]
         if part:
             document["states" if collection == "state" else collection] = part
-        if len(rows) > page * limit:
-            document["nextPageToken"] = base64.urlsafe_b64encode(f"{page + 1}|{limit}".encode()).decode()
+        if following:
+            document["nextPageToken"] = following
         return Response(200, document)
 
     async def _put_unit(self, request: Request, name: str) -> Response:
@@ -134,7 +128,8 @@ class Api:
         if desired not in ("", INACTIVE) and split(name).is_template:
             return error(400, f'cannot activate template "{name}"')
         if new and file is not None:
-            index = await self._registry.put_unit(name, file, desired or INACTIVE)
+            known = self._follower.mirror.has_content(file.hash)
+            index = await self._registry.put_unit(name, file, desired or INACTIVE, content=not known)
         else:
             index = await self._registry.set_desired(name, desired)
         await self._follower.reached(index)

@@ -16,8 +16,18 @@ DISCOVERY: dict[str, Any] = {
     "protocol": "rest",
     "basePath": "/fleet/v1/",
     "resources": {
-        "Machines": {"methods": {"List": {"httpMethod": "GET", "path": "machines"}}},
-        "UnitState": {"methods": {"List": {"httpMethod": "GET", "path": "state"}}},
+        "Machines": {
+            "methods": {
+                "List": {"httpMethod": "GET", "path": "machines"},
+                "Patch": {"httpMethod": "PATCH", "path": "machines"},
+            }
+        },
+        "UnitState": {
+            "methods": {
+                "List": {"httpMethod": "GET", "path": "state"},
+                "Get": {"httpMethod": "GET", "path": "state/{unitName}"},
+            }
+        },
         "Units": {
             "methods": {
                 "List": {"httpMethod": "GET", "path": "units"},

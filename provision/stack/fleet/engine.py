@@ -14,19 +14,41 @@ from fleet.engine_plan import Move, plan
 from fleet.follow import Follower
 from fleet.heart import Heart
 from fleet.registry import Registry
+from fleet.retries import Retries
 
 log = logging.getLogger("fleet.engine")
 # After etcd itself was away every machine's key has expired: the others get this long to be back before
 # their units are given away.
 REBIRTH_GRACE = 3.0
+RETURN_SHARE = 0.25  # of the TTL, where this machine's own key was kept
 _AT_ONCE = 8
+
+
+def grace(now: float, ttl: float, reborn: float | None, returned: float | None) -> float:
+    """Seconds for which other machines may still be on their way back to an etcd that has returned.
+
+    A key that was kept although etcd was away for its whole TTL was kept because nobody expired any: the
+    others' go first now that somebody does, and their machines need a moment to make them again.
+    """
+    ends = [now]
+    if reborn is not None:
+        ends.append(reborn + REBIRTH_GRACE)
+    if returned is not None:
+        ends.append(returned + min(ttl * RETURN_SHARE, REBIRTH_GRACE))
+    return max(ends) - now
 
 
 class Engine:
     """A candidate: follows the holder of the lease, and takes its place when that goes."""
 
     def __init__(
-        self, registry: Registry, follower: Follower, heart: Heart, machine: str, interval: float
+        self,
+        registry: Registry,
+        follower: Follower,
+        heart: Heart,
+        machine: str,
+        interval: float,
+        retries: Retries,
     ) -> None:
         self._registry = registry
         self._follower = follower
@@ -35,6 +57,7 @@ class Engine:
         self._interval = interval
         self._changed = follower.subscribe("job", "unit", "machines", "lease")
         self._value = json.dumps({"MachineID": machine, "Version": 1}, separators=(",", ":"))
+        self._retries = retries
         self._renewed = 0.0
         self._planned = False
         self.leads = False
@@ -47,14 +70,19 @@ class Engine:
         await self._follower.loaded.wait()
         while True:
             await self._heart.alive.wait()
+            pause = self._interval
             try:
-                if await self._lead() and not self._in_grace():
+                leads, left = await self._lead(), self._grace()
+                if leads and not left:
                     await self._reconcile()
+                pause = min(pause, left or pause)
+                self._retries.succeeded()
             except (Unavailable, EtcdError) as error:
                 self.leads = False
+                pause = min(pause, self._retries.failed())
                 log.warning("engine pass failed: %s", error)
             with contextlib.suppress(asyncio.TimeoutError):
-                await asyncio.wait_for(self._changed.wait(), self._interval)
+                await asyncio.wait_for(self._changed.wait(), pause)
             # Not only after a wait that succeeded: the change may have come together with its end.
             if self._changed.is_set():
                 self._planned = False
@@ -73,13 +101,14 @@ class Engine:
             if time.monotonic() - self._renewed < self._interval * 0.9:
                 return self.leads
             now = time.monotonic()
-            leads = await self._registry.renew_lease(self._value, self._lease_ttl)
+            renewal = self._registry.renew_lease(self._value, self._lease_ttl)
+            leads = await self._retries.answer(renewal)
             self._renewed = now if leads else 0.0
         elif holder is None or holder[0] not in self._follower.mirror.machines():
             # A holder whose machine's key has gone is dead: to wait for its lease's end would only cost time.
-            index = await self._registry.take_lease(
-                self._value, holder[1] if holder else None, self._lease_ttl
-            )
+            old = holder[1] if holder else None
+            taking = self._registry.take_lease(self._value, old, self._lease_ttl)
+            index = await self._retries.answer(taking)
             leads = index is not None
             if index is not None:
                 self._renewed = time.monotonic()
@@ -94,9 +123,9 @@ class Engine:
         self.leads = leads
         return leads
 
-    def _in_grace(self) -> bool:
-        reborn = self._heart.reborn
-        return reborn is not None and time.monotonic() - reborn < REBIRTH_GRACE
+    def _grace(self) -> float:
+        heart = self._heart
+        return grace(time.monotonic(), heart.ttl, heart.reborn, heart.returned)
 
     async def _reconcile(self) -> None:
         """Plan and carry out until there is nothing to do; without a change since then there is not."""
@@ -119,7 +148,7 @@ class Engine:
 
         async def one(move: Move) -> int:
             async with limit:
-                index = await self._registry.move(move.unit, move.old, move.new)
+                index = await self._retries.answer(self._registry.move(move.unit, move.old, move.new))
             if move.new is None:
                 log.info("EngineReconciler unscheduled Unit(%s): %s", move.unit, move.reason)
             else:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from fleet.cluster import INACTIVE, Cluster, Machine, Unit
-from fleet.placement import Tenant, compatible_globals, displaced, obstacle
+from fleet.placement import Company, Tenant, compatible_globals, displaced, obstacle
 
 
 @dataclass(frozen=True)
@@ -39,20 +39,17 @@ class _Plan:
             if unit.wanted.is_global and unit.desired != INACTIVE
         ]
         self.before = {name: unit.target for name, unit in self.units.items()}
-        self.tenants: dict[str, dict[str, Tenant]] = {each: {} for each in self.machines}
+        self.companies = {each: Company() for each in self.machines}
         for name, unit in self.units.items():
-            if unit.target in self.tenants:
-                self.tenants[unit.target][name] = Tenant(name, unit.wanted)
+            if unit.target in self.companies:
+                self.companies[unit.target].add(Tenant(name, unit.wanted))
         self.after = dict(self.before)
         self.reasons: dict[str, str] = {}
-        self.beside: dict[str, list[Tenant]] = {}
 
     def moves(self) -> list[Move]:
         self._unschedule()
-        self.beside = {
-            each.id: compatible_globals(each, self.globals, self.tenants[each.id].values())
-            for each in self.machines.values()
-        }
+        for each in self.machines.values():
+            self._add_globals(each)
         waves = self._schedule()
         found = [
             Move(name, self.before[name], after, self.reasons.get(name, "placed"), waves.get(name, 0))
@@ -60,6 +57,12 @@ class _Plan:
             if after != self.before[name]
         ]
         return sorted(found, key=lambda move: (move.wave, move.unit))
+
+    def _add_globals(self, machine: Machine) -> None:
+        company = self.companies[machine.id]
+        tenants = [Tenant(name, wanted) for name, wanted in company.all.items()]
+        for each in compatible_globals(machine, self.globals, tenants):
+            company.add(each)
 
     def _unschedule(self) -> None:
         """Take away what may not stay; what relied on it follows in the next round."""
@@ -70,7 +73,8 @@ class _Plan:
                 target = self.after[name]
                 reason = self._objection(unit, target) if target is not None else None
                 if reason:
-                    self.tenants.get(target or "", {}).pop(name, None)
+                    if target in self.companies:
+                        self.companies[target].remove(name)
                     self.after[name] = None
                     self.reasons[name] = reason
                     changed = True
@@ -82,13 +86,12 @@ class _Plan:
         if machine is None:
             return f"target Machine({target}) went away"
         me = Tenant(unit.name, unit.wanted)
-        tenants = self.tenants[target].values()
-        replacer = displaced(me, tenants)
+        company = self.companies[target]
+        replacer = displaced(me, company)
         if replacer:
             return f"replaced by {replacer}"
         # From here on Replaces is out of the question: two that replace each other stay where they are.
-        peaceful = [Tenant(each.name, each.wanted._replace(replaces=())) for each in tenants]
-        reason = obstacle(me, machine, peaceful)
+        reason = obstacle(me, machine, company, peaceful=True)
         return f"target Machine({target}) not able to run it: {reason}" if reason else None
 
     def _schedule(self) -> dict[str, int]:
@@ -104,7 +107,7 @@ class _Plan:
                 target = self._pick(Tenant(unit.name, unit.wanted))
                 if target:
                     self.after[unit.name] = target
-                    self.tenants[target][unit.name] = Tenant(unit.name, unit.wanted)
+                    self.companies[target].add(Tenant(unit.name, unit.wanted))
                     waves[unit.name] = 1 + max(
                         (waves.get(peer, -1) for peer in unit.wanted.peers), default=-1
                     )
@@ -114,10 +117,9 @@ class _Plan:
 
     def _pick(self, unit: Tenant) -> str | None:
         def burden(machine: str) -> tuple[int, str]:
-            return len(self.tenants[machine]) + len(self.beside[machine]), machine
+            return len(self.companies[machine]), machine
 
         for machine in sorted(self.machines, key=burden):
-            present = [*self.tenants[machine].values(), *self.beside[machine]]
-            if obstacle(unit, self.machines[machine], present) is None:
+            if obstacle(unit, self.machines[machine], self.companies[machine]) is None:
                 return machine
         return None

@@ -10,7 +10,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from fleet import VERSION, activation, host
+from fleet import VERSION, activation, host, tls
 from fleet.backend import Backend, UnitError
 from fleet.config import Config, ConfigError, load
 from fleet.server import Server
@@ -136,7 +136,9 @@ def _flags(arguments: list[str]) -> tuple[str | None, dict[str, str]]:
 def _configuration(file: str | None, flags: dict[str, str]) -> Config:
     path = Path(file or DEFAULT_FILE)
     text = path.read_text() if path.is_file() else ""
-    return load(text, str(path), os.environ, flags)
+    config = load(text, str(path), os.environ, flags)
+    tls.context(config)  # a mistake in its files is told before anything is given up for them
+    return config
 
 
 if __name__ == "__main__":

@@ -1,16 +1,16 @@
-"""Keeps the mirror true: one read of everything, then one watch that is resumed where it stopped."""
+"""Keeps the mirror true by following etcd, and wakes those that wait for a part of it."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
 
-from etcdv2.aio import Client, Lagging
-from etcdv2.model import EtcdError, Event, KeyNotFound, Node, Unavailable
+from etcdv2.aio import Client
+from etcdv2.follow import follow
+from etcdv2.model import Event, Node
 from fleet.mirror import Mirror
 
 log = logging.getLogger("fleet.follow")
-_RETRY = (0.05, 0.1, 0.2, 0.5, 1.0)
 
 
 class Follower:
@@ -46,42 +46,29 @@ class Follower:
 
     async def run(self) -> None:
         """Follow etcd until cancelled, whatever etcd does."""
-        failures = 0
-        fresh = False
-        while True:
-            try:
-                if not fresh:
-                    await self._load()
-                    fresh = True
-                async for event in self._client.watch(self.mirror.prefix, self.mirror.index):
-                    failures = 0
-                    await self._apply(event)
-            except Lagging as error:
-                log.info("reading the registry again: %s", error)
-                fresh = False
-            except (Unavailable, EtcdError) as error:
-                log.log(logging.WARNING if failures == 0 else logging.DEBUG, "etcd watch: %s", error)
-                await asyncio.sleep(_RETRY[min(failures, len(_RETRY) - 1)])
-                failures += 1
+        await follow(self._client, self.mirror.prefix, self, log)
 
-    async def _load(self) -> None:
-        nodes: list[Node] = []
-        try:
-            answer = await self._client.get(self.mirror.prefix, recursive=True)
-            nodes, index = list(answer.node.leaves()), answer.index
-        except KeyNotFound as error:
-            index = error.index
+    @property
+    def index(self) -> int:
+        return self.mirror.index
+
+    async def load(self, node: Node | None, index: int) -> None:
+        """Start the mirror over."""
         async with self._progress:
-            self.mirror.load(nodes, index)
+            self.mirror.load(node.leaves() if node else (), index)
             self._progress.notify_all()
         self.loaded.set()
         for _, event in self._waiting:
             event.set()
 
-    async def _apply(self, event: Event) -> None:
+    async def apply(self, event: Event) -> None:
+        """Feed the mirror one event."""
         table = self.mirror.apply(event)
         for tables, waiting in self._waiting:
             if table in tables or not table:
                 waiting.set()
         async with self._progress:
             self._progress.notify_all()
+
+    def away(self, yes: bool) -> None:
+        """The mirror stays as it is: fleet goes on with what it knows."""

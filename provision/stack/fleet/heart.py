@@ -12,9 +12,13 @@ from typing import Any
 from etcdv2.model import EtcdError, KeyExists, Unavailable
 from fleet.mirror import read_object
 from fleet.registry import Registry
+from fleet.retries import within
 
 log = logging.getLogger("fleet.heart")
-_REGISTER_RETRY_MAX = 1.0
+_REGISTER_RETRY_MAX = 0.25  # seconds: where etcd is back, others wait for this machine with their plans
+_TRY_SHARE = 0.25  # of etcd_request_timeout, for one try of a heartbeat, however short the TTL
+_ANEW = 3  # looks at a key that is not as it was: an earlier try may have renewed it, without an answer
+_LAST_TRY_MIN = 0.05  # the last one has what is left of the key's time, if that is worth it
 
 
 class Heart:
@@ -30,18 +34,27 @@ class Heart:
         describe: Callable[[], dict[str, Any]],
         ttl: float,
         changed: asyncio.Event,
+        patience: float,
     ) -> None:
         self._registry = registry
         self._machine = machine
         self._describe = describe
         self._ttl = ttl
+        self._step = max(_TRY_SHARE * patience, ttl / 12)  # seconds for one try of a heartbeat
         self._changed = changed  # the table of machines changed
         self._value = ""
-        self._created = False  # the last registration made the key, rather than find its own
+        self._kept = 0.0  # when the last renewal that succeeded was sent, monotonic
+        self._made = 0  # etcd's index at which the key was made; the same as long as it has not been gone
+        self._seen = 0  # etcd's index of the key's last renewal
         self.alive = asyncio.Event()
         self.pulse = asyncio.Event()  # set when alive changes; for those that wait for other things too
         self.reborn: float | None = None  # when the key was made again after it had been lost, monotonic
+        self.returned: float | None = None  # when etcd was there again after a whole TTL, key or no key
         self.lost_since: float | None = None
+
+    @property
+    def ttl(self) -> float:
+        return self._ttl
 
     @property
     def etcd_ttl(self) -> int:
@@ -57,9 +70,10 @@ class Heart:
 
     async def _register(self) -> None:
         delay, said = 0.05, ""
-        first = not self._value
+        before = self._made
         while True:
             self._changed.clear()
+            sent = time.monotonic()
             try:
                 problem = await self._try()
             except (Unavailable, EtcdError) as error:
@@ -74,8 +88,12 @@ class Heart:
                 await asyncio.wait_for(self._changed.wait(), delay)
             except asyncio.TimeoutError:
                 delay = min(delay * 2, _REGISTER_RETRY_MAX)
-        if self._created and not first:  # one that was still ours was never lost to anybody
+        # That it was there proves nothing: an earlier try of ours may have made it, without an answer.
+        if before and self._made != before:
             self.reborn = time.monotonic()
+        if self.lost_since is not None:
+            self.returned = time.monotonic()
+        self._kept = sent
         log.info("registered as %s", self._machine)
         self._set(True)
 
@@ -84,21 +102,22 @@ class Heart:
         mine = self._describe()
         self._value = json.dumps(mine, separators=(",", ":"))
         try:
-            await self._registry.create_machine(self._machine, self._value, self.etcd_ttl)
-            self._created = True
+            self._made = await self._registry.create_machine(self._machine, self._value, self.etcd_ttl)
+            self._seen = self._made
             return None
         except KeyExists:
             pass
         old = await self._registry.read_machine(self._machine)
         if old is None:
             return "the old key has just gone"
-        there = read_object(old)
+        there = read_object(old.value)
         # Same address: this machine before it was reset or before fleetd was. Another one: its twin.
         if there.get("PublicIP") != mine["PublicIP"]:
             return f"105: Key already exists: a machine at {there.get('PublicIP')} has this machine's ID"
-        if not await self._registry.replace_machine(self._machine, old, self._value, self.etcd_ttl):
+        seen = await self._registry.renew_machine(self._machine, old.modified, self.etcd_ttl, self._value)
+        if seen is None:
             return "the old key has just changed"
-        self._created = False
+        self._made, self._seen = old.created, seen
         log.info("took over the key of this machine's %s", self._earlier(there, mine))
         return None
 
@@ -107,7 +126,7 @@ class Heart:
         return "earlier process" if there.get("BootID") == mine["BootID"] else "earlier boot"
 
     async def _beat_until_lost(self) -> None:
-        next_beat = time.monotonic() + self._ttl / 2
+        next_beat = self._kept + self._ttl / 2
         while True:
             self._changed.clear()
             try:
@@ -130,22 +149,35 @@ class Heart:
             return False  # the next beat will tell
 
     async def _beat(self) -> bool:
-        deadline = time.monotonic() + self._ttl / 3
-        for attempt in range(5):
+        """Renew the key, if need be until its end: False if it is gone or must be by then.
+
+        Many short tries, as one that was under way when etcd lost its leader is never answered, while
+        one that comes after is carried out as soon as there is a new leader.
+        """
+        attempt = 0
+        while (left := self._kept + self._ttl - time.monotonic()) > _LAST_TRY_MIN:
+            sent, attempt = time.monotonic(), attempt + 1
             try:
-                value = json.dumps(self._describe(), separators=(",", ":"))
-                if value != self._value:
-                    replaced = await self._registry.replace_machine(
-                        self._machine, self._value, value, self.etcd_ttl
-                    )
-                    self._value = value
-                    return replaced
-                return await self._registry.refresh_machine(self._machine, self.etcd_ttl)
+                kept = await within(self._renew(), min(self._step, left))
+                self._kept = sent
+                return kept
             except (Unavailable, EtcdError) as error:
-                log.warning("heartbeat failed (attempt %d): %s", attempt + 1, error)
-                if time.monotonic() + self._ttl / 12 > deadline:
-                    break
-                await asyncio.sleep(self._ttl / 12)
+                log.warning("heartbeat failed (attempt %d): %s", attempt, error)
+            await asyncio.sleep(sent + self._step - time.monotonic())
+        return False
+
+    async def _renew(self) -> bool:
+        value = json.dumps(self._describe(), separators=(",", ":"))
+        for _ in range(_ANEW):
+            new = value if value != self._value else None
+            seen = await self._registry.renew_machine(self._machine, self._seen, self.etcd_ttl, new)
+            if seen is not None:
+                self._seen, self._value = seen, value
+                return True
+            there = await self._registry.read_machine(self._machine, quorum=True)
+            if there is None or there.created != self._made or there.value not in (self._value, value):
+                return False
+            self._seen, self._value = there.modified, there.value
         return False
 
     def _set(self, alive: bool) -> None:

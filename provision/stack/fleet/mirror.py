@@ -65,6 +65,10 @@ class Mirror:
             self._machines = self._read_machines()
         return self._machines
 
+    def has_content(self, hash_: str) -> bool:
+        """Whether the registry has this unit file already; it never forgets one."""
+        return f"{self.prefix}unit/{hash_}" in self.keys and self._file(hash_) is not None
+
     def leader(self) -> tuple[str, str] | None:
         """The machine that holds the engine's lease and the lease's exact value, or None."""
         raw = self.keys.get(self.prefix + "lease/engine-leader")

@@ -10,6 +10,7 @@ from etcdv2.model import EtcdError, Unavailable
 from fleet.backend import Condition
 from fleet.cluster import State
 from fleet.registry import Registry
+from fleet.retries import Retries
 
 log = logging.getLogger("fleet.publisher")
 _AT_ONCE = 8
@@ -18,7 +19,7 @@ _AT_ONCE = 8
 class Publisher:
     """The states of this machine's units, and the claims (job-state) of those that it launched."""
 
-    def __init__(self, registry: Registry, machine: str, ttl: float) -> None:
+    def __init__(self, registry: Registry, machine: str, ttl: float, patience: float) -> None:
         self._registry = registry
         self._machine = machine
         self._ttl = max(1, round(ttl))
@@ -28,6 +29,8 @@ class Publisher:
         self._claims: set[str] = set()
         self._busy: set[str] = set()
         self._wake = asyncio.Event()
+        self._retries = Retries(patience)
+        self._refreshing = Retries(patience)
         self._settled = asyncio.Condition()
 
     def publish(self, name: str, condition: Condition, hash_: str) -> None:
@@ -58,8 +61,10 @@ class Publisher:
             while True:
                 await self._wake.wait()
                 self._wake.clear()
-                if not await self._flush():
-                    await asyncio.sleep(0.5)
+                if await self._flush():
+                    self._retries.succeeded()
+                else:
+                    await asyncio.sleep(self._retries.failed())
                     self._wake.set()
         finally:
             refreshing.cancel()
@@ -88,9 +93,9 @@ class Publisher:
                 state = self._wanted.get(name)
                 try:
                     if state is None:
-                        await self._registry.drop_state(name, self._machine)
+                        await self._retries.answer(self._registry.drop_state(name, self._machine))
                     else:
-                        await self._registry.put_state(name, state, self._ttl)
+                        await self._retries.answer(self._registry.put_state(name, state, self._ttl))
                 except (Unavailable, EtcdError) as error:
                     log.debug("state of %s: %s", name, error)
                     self._dirty[name] = None
@@ -108,13 +113,26 @@ class Publisher:
         while True:
             started = time.monotonic()
             await asyncio.sleep(self._every)
-            for name in list(self._wanted):
-                try:
-                    if not await self._registry.refresh_state(name, self._machine, self._ttl):
-                        self._mark(name)
-                    if name in self._claims:
-                        await self._registry.refresh_claim(name, self._machine, self._ttl)
-                except (Unavailable, EtcdError) as error:
-                    log.debug("refreshing %s: %s", name, error)
-                    self._mark(name)
+            left = list(self._wanted)
+            while left:
+                if await self._refresh_one(left[-1]):
+                    left.pop()
+                    self._refreshing.succeeded()
+                else:
+                    await asyncio.sleep(self._refreshing.failed())
             log.debug("refreshed %d states in %.3f s", len(self._wanted), time.monotonic() - started)
+
+    async def _refresh_one(self, name: str) -> bool:
+        """False if etcd did not say: a key has time enough for further tries, not for another round."""
+        try:
+            if name in self._wanted:
+                kept = self._registry.refresh_state(name, self._machine, self._ttl)
+                if not await self._refreshing.answer(kept):
+                    self._mark(name)
+            if name in self._claims:
+                claimed = self._registry.refresh_claim(name, self._machine, self._ttl)
+                await self._refreshing.answer(claimed)
+        except (Unavailable, EtcdError) as error:
+            log.debug("refreshing %s: %s", name, error)
+            return False
+        return True

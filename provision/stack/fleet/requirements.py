@@ -61,6 +61,12 @@ def read(name: str, unit: UnitFile) -> Requirements:
     )
 
 
+def after(name: str, unit: UnitFile) -> tuple[str, ...]:
+    """The units that systemd starts before the unit under this name, specifiers replaced."""
+    parts = split(name)
+    return tuple(_expand(each, parts) for value in unit.values("Unit", "After") for each in value.split())
+
+
 def unknown_options(unit: UnitFile) -> list[str]:
     """Names in [X-Fleet] that mean nothing to fleet: the client warns of them."""
     return [each.name for each in unit.options if each.section == SECTION and each.name not in _SPELLINGS]

@@ -10,7 +10,7 @@ from collections.abc import Coroutine, Sequence
 from typing import Any
 
 from etcdv2.aio import Client
-from fleet import VERSION, http
+from fleet import VERSION, http, tls
 from fleet.agent import Agent
 from fleet.api import Api
 from fleet.backend import Backend
@@ -23,6 +23,7 @@ from fleet.host import default_address
 from fleet.mirror import Mirror
 from fleet.publisher import Publisher
 from fleet.registry import Registry
+from fleet.retries import Retries
 from fleet.tasks import end
 
 log = logging.getLogger("fleet.server")
@@ -34,12 +35,13 @@ class Server:
     """Built from a configuration; `start`, then `drain` (clean end) or `leave` (units stay)."""
 
     def __init__(self, config: Config, machine: str, boot: str, backend: Backend) -> None:
+        """Raises ConfigError for files of TLS that cannot be used."""
         self._config = config
         self._boot = boot
         self._client = Client(
             config.etcd_servers,
             timeout=config.etcd_request_timeout,
-            tls=_tls(config),
+            tls=tls.context(config),
             credentials=(config.etcd_username, config.etcd_password) if config.etcd_username else None,
         )
         self._backend = backend
@@ -48,8 +50,10 @@ class Server:
         self._follower = Follower(self._client, self._mirror)
         self._me = Machine(machine, config.public_ip or default_address(), config.metadata)
         ttl = config.agent_ttl
-        self._heart = Heart(registry, machine, self._describe, ttl, self._follower.subscribe("machines"))
-        self._publisher = Publisher(registry, machine, ttl)
+        patience = config.etcd_request_timeout
+        machines = self._follower.subscribe("machines")
+        self._heart = Heart(registry, machine, self._describe, ttl, machines, patience)
+        self._publisher = Publisher(registry, machine, ttl, patience)
         self._agent = Agent(
             registry,
             self._follower,
@@ -58,11 +62,11 @@ class Server:
             backend,
             self._me,
             ttl,
+            Retries(patience),
             stop_when_cut_off=config.stop_when_cut_off,
         )
-        self._engine = Engine(
-            registry, self._follower, self._heart, machine, config.engine_reconcile_interval
-        )
+        interval = config.engine_reconcile_interval
+        self._engine = Engine(registry, self._follower, self._heart, machine, interval, Retries(patience))
         api = Api(registry, self._follower, self._heart, config.token_limit)
         self._connections = http.Connections(api.handle)
         self._tasks: dict[str, asyncio.Task[None]] = {}
@@ -158,14 +162,3 @@ class Server:
             await asyncio.wait_for(work, seconds)
         except Exception as error:  # etcd may be away: its keys then expire by themselves
             log.warning("while stopping: %s", error or type(error).__name__)
-
-
-def _tls(config: Config) -> Any:
-    if not any(each.startswith("https:") for each in config.etcd_servers):
-        return None
-    import ssl
-
-    context = ssl.create_default_context(cafile=config.etcd_cafile or None)
-    if config.etcd_certfile:
-        context.load_cert_chain(config.etcd_certfile, config.etcd_keyfile or None)
-    return context

@@ -149,14 +149,14 @@ def test_a_refusing_endpoint_is_passed_over(etcd: Etcd) -> None:
 
 
 def test_a_silent_endpoint_costs_its_time_out_once(etcd: Etcd, silent: str) -> None:
-    client = Client([silent, etcd.endpoint], timeout=0.5)
+    client = Client([silent, etcd.endpoint], timeout=1.0)
     started = time.monotonic()
     index = client.set("/key", "1").node.modified
     first = time.monotonic() - started
-    assert 0.5 <= first < 1.0
+    assert 1.0 <= first < 2.0
     assert client.get("/key").node.value == "1"
     assert client.watch("/key", after_index=index - 1, timeout=1) is not None
-    assert time.monotonic() - started < first + 0.4
+    assert time.monotonic() - started < first + 0.9
 
 
 def test_a_watch_leaves_a_silent_endpoint(etcd: Etcd, silent: str) -> None:
@@ -206,7 +206,7 @@ def test_an_answer_that_trickles_ends_at_the_deadline() -> None:
         taken = time.monotonic() - started
         stop.set()
         thread.join()
-    assert taken < 0.8
+    assert taken < 2
 
 
 def test_a_server_that_is_not_etcd_is_unavailable() -> None:
@@ -230,3 +230,28 @@ def _absent(client: Client, key: str) -> bool:
     except KeyNotFound:
         return True
     return False
+
+
+def test_a_refusal_is_an_answer_too(etcd: Etcd, silent: str) -> None:
+    client = Client([silent, etcd.endpoint], timeout=1.0)
+    with pytest.raises(KeyNotFound):
+        client.get("/nowhere")
+    began = time.monotonic()
+    client.set("/key", "one")
+    assert time.monotonic() - began < 0.9, "the endpoint that refused is asked first from then on"
+
+
+def test_a_deletion_goes_on_where_a_write_with_a_condition_does_not(etcd: Etcd, silent: str) -> None:
+    client = Client([silent, etcd.endpoint], timeout=0.3)
+    etcd.client().set("/key", "one")
+    with pytest.raises(Unavailable):
+        client.set("/key", "two", prev_value="one")
+    client.delete("/key", prev_value="one")
+    with pytest.raises(KeyNotFound):
+        client.get("/key")
+
+
+def test_another_time_limit_keeps_what_is_known_of_the_endpoints(etcd: Etcd, silent: str) -> None:
+    client = Client([silent, etcd.endpoint], timeout=0.3)
+    client.set("/key", "one")
+    assert client.within(0.05).get("/key").node.value == "one"

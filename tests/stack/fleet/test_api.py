@@ -16,7 +16,13 @@ OPTIONS = [{"section": "Service", "name": "ExecStart", "value": "/bin/sleep 1d"}
 
 
 def ask(
-    fleet: Fleet, method: str, path: str, body: Any = None, kind: str = "application/json"
+    fleet: Fleet,
+    method: str,
+    path: str,
+    body: Any = None,
+    kind: str = "application/json",
+    *,
+    parse: bool = True,
 ) -> tuple[int, Any]:
     data = b"" if body is None else json.dumps(body).encode()
     head = f"{method} {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n"
@@ -31,7 +37,8 @@ def ask(
     first, _, rest = answer.partition(b"\r\n")
     assert b"\r\nServer: fleetd/" in b"\r\n" + rest
     text = rest.partition(b"\r\n\r\n")[2]
-    return int(first.split()[1]), json.loads(text) if text else None
+    status = int(first.split()[1])
+    return status, (json.loads(text) if parse else text.decode()) if text else None
 
 
 def test_a_unit_is_put_read_changed_and_deleted(fleet: Fleet) -> None:
@@ -120,6 +127,51 @@ def test_other_paths_and_methods_are_not_allowed(fleet: Fleet) -> None:
     assert ask(fleet, "GET", "/")[0] == 405
     assert ask(fleet, "POST", "/fleet/v1/units", {})[0] == 405
     assert ask(fleet, "GET", "/fleet/v1/discovery")[0] == 200
+
+
+def test_the_state_of_one_unit_has_an_address_of_its_own(fleet: Fleet) -> None:
+    fleet.up(1)
+    fleet.ctl("start", fleet.unit("a.service"), fleet.unit("b.service"))
+    fleet.eventually(lambda: fleet.place("a.service"), 5, "running")
+    status, state = ask(fleet, "GET", "/fleet/v1/state/a.service")
+    assert (status, state["name"], state["machineID"]) == (200, "a.service", fleet.id(1))
+    assert state["systemdActiveState"] == "active"
+    missing = {"error": {"code": 404, "message": "unit does not exist"}}
+    assert ask(fleet, "GET", "/fleet/v1/state/c.service") == (404, missing)
+
+
+def test_discovery_names_every_path_and_method_that_there_is(fleet: Fleet) -> None:
+    fleet.up(1)
+    _, document = ask(fleet, "GET", "/fleet/v1/discovery")
+    methods = [each for one in document["resources"].values() for each in one["methods"].values()]
+    assert sorted(f"{each['httpMethod']} {each['path']}" for each in methods) == [
+        "DELETE units/{unitName}",
+        "GET machines",
+        "GET state",
+        "GET state/{unitName}",
+        "GET units",
+        "GET units/{unitName}",
+        "PATCH machines",
+        "PUT units/{unitName}",
+    ]
+    for each in methods:
+        path = document["basePath"] + each["path"].format(unitName="none.service")
+        status, _ = ask(fleet, each["httpMethod"], path, {})
+        assert status != 405, each
+
+
+def test_metrics_count_machines_and_units_in_prometheus_text(fleet: Fleet) -> None:
+    fleet.up(1)
+    fleet.ctl("start", fleet.unit("a.service"), fleet.unit("b.service"))
+    fleet.ctl("submit", fleet.unit("c.service"))
+    status, text = ask(fleet, "GET", "/fleet/v1/metrics", parse=False)
+    samples = dict(line.rsplit(" ", 1) for line in text.splitlines() if not line.startswith("#"))
+    assert status == 200
+    assert samples == {
+        "fleet_machines": "1",
+        'fleet_units{desired="inactive"}': "1",
+        'fleet_units{desired="launched"}': "2",
+    }
 
 
 def test_a_kept_connection_ends_with_a_reload_so_that_no_old_answer_is_given(fleet: Fleet) -> None:

@@ -198,3 +198,9 @@ def test_what_was_written_is_read_by_the_originals_layout(fleet: Fleet) -> None:
         "job/a.service/job-state",
         f"states/a.service/{machine}",
     } < keys
+
+
+def test_another_driver_than_the_api_is_refused(fleet: Fleet) -> None:
+    done = fleet.ctl("--driver=etcd", "list-units")
+    assert (done.code, done.out) == (1, "")
+    assert done.err == "Unrecognized driver etcd; only API is known\n"

@@ -65,6 +65,16 @@ def test_the_values_and_ttls_are_the_originals(fleet: Fleet) -> None:
     }
 
 
+def test_units_with_one_content_write_it_once(fleet: Fleet) -> None:
+    fleet.up(1)
+    fleet.ctl("submit", fleet.unit("a.service"))
+    key = f"{PREFIX}unit/{hashlib.sha1(TEXT.encode()).hexdigest()}"
+    before = Client(fleet.endpoint).get(key).node.modified
+    fleet.ctl("submit", fleet.unit("b.service"))
+    assert Client(fleet.endpoint).get(key).node.modified == before
+    assert fleet.ctl("cat", "b.service").out == TEXT
+
+
 def test_content_stays_when_its_unit_is_destroyed(fleet: Fleet) -> None:
     fleet.up(1)
     fleet.ctl("submit", fleet.unit("a.service"))

@@ -6,9 +6,9 @@ import pytest
 
 from ambassador.address import Address, Resolver
 from ambassador.link import endpoints, service_key
-from ambassador.program import Usage
 from ambassador.providers import Providers
 from etcdv2.model import Event, Node
+from program import Usage
 
 LINK = {"ETCD_PORT_10000_TCP_ADDR": "172.17.0.2", "ETCD_PORT_10000_TCP_PORT": "10000"}
 KEY = "/services/apache-A"

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from fleet.agent_plan import assignments
 from fleet.cluster import INACTIVE, LAUNCHED, Cluster, Machine, Unit
 from fleet.engine_plan import Move, plan
-from fleet.placement import Tenant, obstacle
+from fleet.placement import Company, Tenant, obstacle
 from fleet.requirements import Requirements, matches, read
 from fleet.unitfile import parse
 
@@ -195,8 +195,8 @@ def test_what_stays_inactive_fits_nowhere(state: Cluster) -> None:
     for one in end.units.values():
         if one.target is None and one.desired != INACTIVE:
             for machine in end.machines.values():
-                tenants = [Tenant(x.name, x.wanted) for x in end.units.values() if x.target == machine.id]
-                assert obstacle(Tenant(one.name, one.wanted), machine, tenants)
+                there = [Tenant(x.name, x.wanted) for x in end.units.values() if x.target == machine.id]
+                assert obstacle(Tenant(one.name, one.wanted), machine, Company(there))
 
 
 @settings(max_examples=100, deadline=None)

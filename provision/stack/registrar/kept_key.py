@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import contextlib
 
-from etcdv2.model import COMPARE_FAILED, EtcdError, KeyNotFound
+from etcdv2.model import COMPARE_FAILED, EtcdError, KeyNotFound, Unavailable
 from etcdv2.sync import Client
+from program.log import log
+
+LAST_WITHIN = 0.4  # seconds that etcd gets per endpoint when the key is taken back at the end
 
 
 class KeptKey:
@@ -44,6 +47,18 @@ class KeptKey:
         self.value = value
         self._client.set(self.key, value, self.ttl)
         return value
+
+    def take_back(self) -> None:
+        """Remove the key as a registrar's last deed: in little time, and with a word in the log."""
+        last = KeptKey(self._client.within(LAST_WITHIN), self.key, self.ttl)
+        last.value = self.value
+        if not last.value:
+            return
+        try:
+            last.remove()
+            log(f"{last.key} removed")
+        except Unavailable as error:
+            log(f"{last.key} is left to its TTL of {last.ttl} s: {error}")
 
     def remove(self) -> None:
         """Take the key away if it still holds what was written here."""

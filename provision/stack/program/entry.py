@@ -1,4 +1,4 @@
-"""What the programs have in common: arguments that are refused with exit code 2, and an end by signal."""
+"""How a program begins and ends: arguments that are refused with exit code 2, and an end by signal."""
 
 from __future__ import annotations
 
@@ -7,7 +7,9 @@ import sys
 from collections.abc import Callable
 from types import FrameType
 
-from ambassador.log import log
+from program.log import log
+
+ENDING = (signal.SIGTERM, signal.SIGINT)
 
 
 class Usage(Exception):
@@ -17,13 +19,14 @@ class Usage(Exception):
 def run(name: str, help_text: str, main: Callable[[list[str]], None]) -> None:
     """Run `main` with the arguments; SIGTERM and SIGINT end it with exit code 0.
 
+    `main` sees the signal as SystemExit and may clean up; a second signal does not disturb it there.
     As process 1 of a container a program gets no signal that it has no handler for.
     """
     arguments = sys.argv[1:]
     if "--help" in arguments or "-h" in arguments:
         print(help_text.strip())
         return
-    for number in (signal.SIGTERM, signal.SIGINT):
+    for number in ENDING:
         signal.signal(number, _end)
     try:
         main(arguments)
@@ -36,5 +39,7 @@ def run(name: str, help_text: str, main: Callable[[list[str]], None]) -> None:
 
 
 def _end(number: int, _frame: FrameType | None) -> None:
+    for one in ENDING:
+        signal.signal(one, signal.SIG_IGN)
     log(f"stopped by {signal.Signals(number).name}")
     sys.exit(0)

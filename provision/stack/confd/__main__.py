@@ -1,0 +1,5 @@
+"""`python3 -m confd`."""
+
+from confd.main import main
+
+main()
