@@ -75,7 +75,8 @@ mkdir "$at/tmp/bake"
 mount --bind "$(dirname "$base")" "$at/tmp/bake"
 docker import --change 'CMD ["bash"]' /tmp/bake/"$(basename "$base")" debian:12 || quit "the base image was not imported"
 docker tag debian:12 debian:latest
-docker push --all-tags debian || quit "the base image was not pushed"
+docker tag debian:12 ubuntu:14.04 # what the articles build from: their commands and FROM lines run
+for name in debian ubuntu; do docker push --all-tags $name || quit "the base image was not pushed"; done
 mkdir "$at/tmp/context"
 while read -r context kind tags; do
     mount --bind "$context" "$at/tmp/context"
