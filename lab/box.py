@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import math
 import os
 import shutil
+import time
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -19,6 +22,7 @@ from lab.progress import Progress
 from lab.topology import BoxSource
 
 TOOLS = {"mmdebstrap": "mmdebstrap", "unshare": "util-linux", "setpriv": "util-linux", "ip": "iproute2"}
+DAY = 86_400.0  # seconds
 VM_TOOLS = {"qemu-img": "qemu-utils", "mke2fs": "e2fsprogs"}
 
 
@@ -116,14 +120,14 @@ def reopen(key: str) -> Box:
 
 
 def list_boxes() -> list[BoxListing]:
-    """The boxes that are whole, oldest first."""
+    """The boxes that are whole, the one that was longest not used first."""
     stages = Stages(_folder())
     found = []
     users = _users()
     for path in sorted(stages.folder.glob("*.json"), key=lambda path: path.stat().st_mtime):
         record = json.loads(path.read_text())
         if all((stages.folder / name).is_dir() for name in record["stages"]):
-            size = sum(_size(stages.folder / name) for name in record["stages"])
+            size = sum(stages.size(name) for name in record["stages"])
             with_vm = any(name.startswith("vm-") for name in record["stages"])
             found.append(
                 BoxListing(path.stem, record["suite"], with_vm, size, tuple(users.get(path.stem, ())))
@@ -131,16 +135,19 @@ def list_boxes() -> list[BoxListing]:
     return found
 
 
-def remove(key: str) -> list[str]:
-    """Remove a box by its key (or the start of it), or "all" that no lab uses; returns what was removed.
+def remove(key: str, days: float = 7) -> list[str]:
+    """Remove a box by its key (or the start of it), or those that no lab uses; returns what was removed.
 
-    Stages that another box shares stay. Raises UserError for a box that a lab uses.
+    Of the latter, "all" means all, and "old" those that no lab was made of for so many days. Stages that
+    another box shares stay. Raises UserError for a box that a lab uses.
     """
     stages = Stages(_folder())
     records = {path.stem: path for path in stages.folder.glob("*.json")}
     users = _users()
-    if key == "all":
-        going = [name for name in records if name not in users]
+    if key in ("all", "old"):
+        since = time.time() - days * DAY if key == "old" else math.inf
+        going = [name for name, path in records.items() if path.stat().st_mtime < since]
+        going = [name for name in going if name not in users]
     else:
         going = [name for name in records if name.startswith(key)]
         if len(going) != 1:
@@ -198,13 +205,18 @@ def _check_host(vm: bool) -> None:
 
 
 def _remember(keys: Keys, suite: str, stages: Iterable[str], arguments: str) -> None:
-    """Note which stages belong to the box; a box that has a disk keeps it when it is asked for without."""
+    """Note which stages belong to the box, and when it was asked for last.
+
+    A box that has a disk keeps it when it is asked for without.
+    """
     path = _folder() / f"{keys.box}.json"
     record: dict[str, object] = {"suite": suite, "stages": sorted(stages), "arguments": arguments}
     if path.exists():
         before = json.loads(path.read_text())
         record["stages"] = sorted({*stages, *before["stages"]})
         if record == before:
+            with contextlib.suppress(PermissionError):
+                os.utime(path)
             return
     part = path.with_suffix(f".{os.getpid()}.new")
     part.write_text(json.dumps(record))
@@ -225,13 +237,3 @@ def _users() -> dict[str, list[str]]:
 
 def _folder() -> Path:
     return store.home() / "boxes"
-
-
-def _size(folder: Path) -> int:
-    """Bytes on disk, a file with several names counted once."""
-    seen = {}
-    for parent, _, names in os.walk(folder):
-        for name in names:
-            status = os.lstat(os.path.join(parent, name))  # noqa: PTH118 - a box has 50,000 files
-            seen[status.st_ino] = status.st_blocks * 512
-    return sum(seen.values())

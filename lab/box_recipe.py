@@ -63,8 +63,8 @@ class Recipe(Part):
 class Image(Part):
     """provision/images/NAME/image.yaml: the image's tags, and the packages of the stack in its context.
 
-    One that carries the reader's placeholder name goes into the layer cache alone: the reader's own build
-    of it is quick, but until then neither the machine nor the registry knows it.
+    One that carries the reader's placeholder name, or is `local/...`, goes into the layer cache alone: the
+    reader's own build of it is quick, but until then neither the machine nor the registry knows it.
     """
 
     tags: tuple[str, ...] = Field(min_length=1)
@@ -72,7 +72,7 @@ class Image(Part):
 
     @property
     def readers(self) -> bool:
-        return self.tags[0].startswith("user_name/")
+        return self.tags[0].startswith(("user_name/", "local/"))
 
 
 @dataclass(frozen=True)

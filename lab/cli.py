@@ -21,6 +21,8 @@ from lab.topology import NAME, Topology
 
 USER_MISTAKE, FAILURE, INTERRUPTED, TERMINATED = 2, 1, 130, 143
 TOPOLOGY = Path("lab.yaml")
+FLAGS = ("-q", "--quiet", "--json", "-h", "--help")  # of every command
+COMMAND_BEHIND = {"run", "ssh"}  # what stands behind their machine is a command of that machine
 
 
 class Parser(argparse.ArgumentParser):
@@ -84,7 +86,7 @@ def main(words: Sequence[str]) -> int:
     signal.signal(signal.SIGTERM, _terminated)
     as_json = False
     try:
-        options = parser().parse_args(words)
+        options = parser().parse_args(options_first(words))
         as_json = options.json
         if getattr(options, "root", True):
             Session(options).need_root()
@@ -127,6 +129,33 @@ def parser() -> Parser:
         if command.call is not None:
             add.set_defaults(call=command.call)
     return top
+
+
+def options_first(words: Sequence[str]) -> list[str]:
+    """The words with the common options before the machine: those of `lab run MACHINE --lab NAME -- CMD`.
+
+    argparse would take all that stands behind the machine for the command.
+    """
+    rest = list(words)
+    before: list[str] = []
+    for _ in ("the command", "its machine"):
+        before += _take_options(rest)
+        if not rest or (len(before) and rest[0] == "--"):
+            return [*words]
+        before.append(rest.pop(0))
+    if not COMMAND_BEHIND & set(before[:-1]):
+        return [*words]
+    return [*before[:-1], *_take_options(rest), before[-1], *rest]
+
+
+def _take_options(rest: list[str]) -> list[str]:
+    """Take common options from the front of the words."""
+    taken: list[str] = []
+    while rest and (rest[0] in FLAGS or rest[0].partition("=")[0] == "--lab"):
+        taken.append(rest.pop(0))
+        if taken[-1] == "--lab" and rest:
+            taken.append(rest.pop(0))
+    return taken
 
 
 def _common() -> Parser:

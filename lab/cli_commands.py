@@ -16,13 +16,51 @@ if TYPE_CHECKING:
 
 
 def up(session: Session) -> None:
-    from lab import connection, lifecycle
+    from lab import connection, lifecycle, store
 
     options = session.options
+    names: list[str] = options.machines
+    running = store.read(session.lab) if names else None
+    if running is not None and running.stage == "up":
+        _join(session, names, running)
+        return
     topology = session.topology()
-    lab = lifecycle.up(topology, session.progress, provider=options.provider, keep=options.keep)
+    lab = lifecycle.up(
+        topology, session.progress, provider=options.provider, keep=options.keep, machines=names
+    )
     connection.configure(lab.record)
     session.result(_described(lab.record))
+
+
+def _join(session: Session, names: Sequence[str], running: Record) -> None:
+    """Start machines on a lab that is up, one after the other: etcd takes one new member at a time."""
+    from lab import membership
+
+    options = session.options
+    if options.topology or options.provider not in ("", "auto", running.provider):
+        raise UserError(
+            f"lab {running.name!r} is up with {running.provider} and its own topology; "
+            f"leave --provider and --topology away, or `lab down` first"
+        )
+    for name in names:  # a mistake in the last name is told before the first machine starts
+        if running.topology.machine(name).name in running.machines:
+            raise UserError(f"{name} is in lab {running.name!r} already; `lab status` shows it")
+    lab = _open(session)
+    for name in names:
+        membership.join(lab, name, session.progress)
+    said = [f"{name} is up; lab {lab.name!r} has {len(lab.specs)} machines" for name in names[-1:]]
+    session.result(_described(lab.record), said)
+
+
+def leave(session: Session) -> None:
+    from lab import membership
+
+    lab = _open(session)
+    name = lab[session.options.node].name
+    membership.leave(lab, name, session.progress)
+    session.result(
+        _described(lab.record), [f"{name} has left lab {lab.name!r}; `lab up {name}` has it join again"]
+    )
 
 
 def status(session: Session) -> None:
@@ -34,10 +72,12 @@ def status(session: Session) -> None:
     document = {**_described(lab.record), "machines": [asdict(row) for row in rows]}
     if session.options.units:
         document["units"] = units
-    head = f"lab {lab.name!r}: {len(rows)} machines, {lab.record.provider}, box {lab.record.box}"
+    count = f"{len(lab.specs)} of {len(rows)}" if len(lab.specs) < len(rows) else f"{len(rows)}"
+    head = f"lab {lab.name!r}: {count} machines, {lab.record.provider}, box {lab.record.box}"
     table = [("MACHINE", "POWER", "PRIVATE", "PUBLIC", "BOOT", "ETCD", "FLEET")]
     for row in rows:
-        fleet = {True: "sees it", False: "lost", None: "?"}[row.fleet]
+        unknown = "?" if row.power != "absent" and lab.topology.fleet.enabled else "-"
+        fleet = {True: "sees it", False: "lost", None: unknown}[row.fleet]
         boot = row.boot[:8] or ("no answer" if row.power == "running" else "-")
         table.append((row.name, row.power, row.private, row.public or "-", boot, row.etcd, fleet))
     session.result(document, [head, *_columns(table), *([units.rstrip()] if units else [])])
@@ -106,13 +146,6 @@ def cut(session: Session) -> None:
         {"machine": name, "network": "cut"},
         [f"{name} is cut off; `lab ssh {name}` still works, `lab heal {name}` heals it"],
     )
-
-
-def heal(session: Session) -> None:
-    lab = _open(session)
-    name = lab[session.options.node].name
-    lab.heal(name)
-    session.result({"machine": name, "network": "whole"}, [f"{name} has its networks again"])
 
 
 def logs(session: Session) -> None:
@@ -190,7 +223,7 @@ def box_rm(session: Session) -> None:
     from lab import box
 
     session.need_root()
-    removed = box.remove(session.options.key)
+    removed = box.remove(session.options.key, session.options.days)
     said = [f"removed: {', '.join(removed)}" if removed else "no box to remove"]
     session.result({"removed": removed}, said)
 
@@ -223,7 +256,7 @@ def _command_words(session: Session) -> list[str]:
 
 
 def _described(record: Record) -> dict[str, object]:
-    machines = [machine.model_dump(mode="json") for machine in record.topology.machines]
+    machines = [record.topology.machine(name).model_dump(mode="json") for name in record.machines]
     return {
         "name": record.name,
         "provider": record.provider,

@@ -12,6 +12,7 @@ from lab.errors import MachineError
 
 PORT = 2379
 TIMEOUT = 3.0  # seconds for one request: longer than an election of healthy members
+CHANGE_WITHIN = 15.0  # seconds for a change of the membership: etcd itself gives up after some seven
 
 
 @dataclass(frozen=True)
@@ -26,11 +27,12 @@ class Key:
 
 @dataclass(frozen=True)
 class Member:
-    """A member as the cluster lists it."""
+    """A member as the cluster lists it; `name` is "" until it has started for the first time."""
 
     id: str
     name: str
     clients: tuple[str, ...]
+    peers: tuple[str, ...]
 
 
 class EtcdFailed(MachineError):
@@ -81,10 +83,27 @@ class Etcd:
         """The members that the cluster knows of, by name."""
         document = self._ask("GET", "/v2/members", member).json()
         found = [
-            Member(entry["id"], entry.get("name", ""), tuple(entry.get("clientURLs", ())))
+            Member(
+                entry["id"],
+                entry.get("name", ""),
+                tuple(entry.get("clientURLs", ())),
+                tuple(entry.get("peerURLs", ())),
+            )
             for entry in document["members"]
         ]
         return sorted(found, key=lambda entry: entry.name)
+
+    def add_member(self, peer: str, *, member: str = "") -> None:
+        """Tell the cluster of a new member that will speak to its peers at `peer`, before it starts.
+
+        Raises EtcdFailed when the cluster takes none just now: without a quorum, or while a member is down
+        or has not been seen by the one that is asked for five seconds.
+        """
+        self._change("POST", "/v2/members", member, json={"peerURLs": [peer]})
+
+    def remove_member(self, id: str, *, member: str = "") -> None:
+        """Take a member from the cluster. Raises EtcdFailed as `add_member` does."""
+        self._change("DELETE", f"/v2/members/{id}", member)
 
     def healthy(self, member: str) -> bool:
         """Whether a member answers and can commit a write."""
@@ -93,10 +112,10 @@ class Etcd:
         except (EtcdFailed, ValueError):
             return False
 
-    def leader(self) -> str:
-        """The machine that leads, as the first member that answers sees it; "" during an election."""
-        ids = {entry.id: entry.name for entry in self.members()}
-        document = self._ask("GET", "/v2/stats/self", "").json()
+    def leader(self, *, member: str = "") -> str:
+        """The machine that leads, as a member (the first that answers) sees it; "" during an election."""
+        ids = {entry.id: entry.name for entry in self.members(member=member)}
+        document = self._ask("GET", "/v2/stats/self", member).json()
         return ids.get(document.get("leaderInfo", {}).get("leader", ""), "")
 
     def index(self, member: str) -> int:
@@ -114,7 +133,35 @@ class Etcd:
             raise EtcdFailed(f"etcd: {key}: {document.get('message')} ({document.get('cause', '')})", code)
         return document
 
-    def _ask(self, method: str, path: str, member: str, **options: Any) -> requests.Response:
+    def _change(self, method: str, path: str, member: str, **options: Any) -> None:
+        """A change of the membership, which etcd answers with an empty body or with its reason.
+
+        Members are asked in turn until one agrees: one that has met a dead connection to a peer holds the
+        peer for inactive for minutes, streams with it or not, and refuses every change meanwhile.
+        """
+        refused = EtcdFailed(f"etcd: {method} {path}: no member to ask")
+        for name in [member] if member else self.addresses:
+            try:
+                response = self._ask(method, path, name, empty=True, within=CHANGE_WITHIN, **options)
+            except EtcdFailed as silent:
+                refused = silent
+                continue
+            if response.ok:
+                return
+            said = f"{response.status_code} {response.text.strip()[:200]}"
+            refused = EtcdFailed(f"etcd: {method} {path} through {name}: {said}")
+        raise refused
+
+    def _ask(
+        self,
+        method: str,
+        path: str,
+        member: str,
+        *,
+        empty: bool = False,
+        within: float = TIMEOUT,
+        **options: Any,
+    ) -> requests.Response:
         if member and member not in self.addresses:
             raise MachineError(f"no etcd member {member!r}; members: {', '.join(self.addresses)}")
         problem: Exception | None = None
@@ -122,8 +169,9 @@ class Etcd:
             for name in [member] if member else list(self.addresses):
                 url = f"http://{self.addresses[name]}:{PORT}{path}"
                 try:
-                    response = session.request(method, url, timeout=TIMEOUT, **options)
-                    response.json()
+                    response = session.request(method, url, timeout=within, **options)
+                    if not empty:
+                        response.json()
                     return response
                 except (requests.RequestException, ValueError) as error:
                     problem = error

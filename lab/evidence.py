@@ -8,7 +8,7 @@ import re
 import shutil
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from concurrent.futures import TimeoutError as FutureTimeout
 from pathlib import Path
@@ -57,11 +57,12 @@ def place(test: str) -> Path:
     return Path(os.environ.get("LAB_EVIDENCE") or FOLDER).resolve() / name
 
 
-def collect(lab: Lab, folder: Path) -> Path:
+def collect(lab: Lab, folder: Path, extra: Mapping[str, Callable[[], str]] | None = None) -> Path:
     """Write the bundle to `folder` (a former one there is replaced) and return it.
 
-    Never raises MachineError: what could not be had is a line in `missing.txt`. Everything is asked at
-    once, and what has not answered by the deadline is left out.
+    `extra` has files that the test itself knows how to write. Never raises MachineError: what could not be
+    had is a line in `missing.txt`. Everything is asked at once, and what has not answered by the deadline
+    is left out.
     """
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
@@ -82,7 +83,8 @@ def collect(lab: Lab, folder: Path) -> Path:
 
     pool = ThreadPoolExecutor(max_workers=24, thread_name_prefix="evidence")
     try:
-        jobs = [pool.submit(keep, path, get) for path, get in [*_lab_wide(lab), *_machines(lab, deadline)]]
+        wanted = [*(extra or {}).items(), *_lab_wide(lab), *_machines(lab, deadline)]
+        jobs = [pool.submit(keep, path, get) for path, get in wanted]
         for job in jobs:
             try:
                 job.result(timeout=deadline.left() + 1)

@@ -3,35 +3,46 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
-from lab import box, network, processes, readiness, registry, secrets, store
+from lab import box, connection, faults, network, processes, readiness, registry, secrets, store
 from lab.copying import discard
 from lab.errors import UserError
+from lab.identity import machine_specs
 from lab.preflight import require_host
-from lab.progress import Progress
+from lab.progress import Progress, counted
 from lab.providers import choice
-from lab.providers.base import LabContext, MachineSpec, Provider
+from lab.providers.base import LabContext
 from lab.running import Lab
 from lab.topology import Topology
 
 
-def up(topology: Topology, progress: Progress, *, provider: str = "", keep: bool = False) -> Lab:
+def up(
+    topology: Topology,
+    progress: Progress,
+    *,
+    provider: str = "",
+    keep: bool = False,
+    machines: Sequence[str] = (),
+) -> Lab:
     """Make a lab and return it when etcd is healthy, Docker answers and fleet lists every machine.
 
-    `provider` overrides the topology's. Whatever goes wrong, nothing half made is left, unless `keep`.
+    `provider` overrides the topology's, `machines` names those to begin with if it is not what the topology
+    says. Whatever goes wrong, nothing half made is left, unless `keep`.
     Raises UserError for what the user can mend, MachineError for a machine that did not come up.
     """
     wanted = provider or topology.provider
+    first = _first(topology, machines)
     require_host(wanted)
     start = time.monotonic()
     with store.lock(topology.name):
         existing = store.read(topology.name)
         if existing is not None and existing.stage == "up":
             raise UserError(
-                f"lab {topology.name!r} is already up ({len(existing.topology.machines)} machines, "
+                f"lab {topology.name!r} is already up ({counted(len(existing.machines), 'machine')}, "
                 f"{existing.provider}); `lab status` shows it, `lab down` removes it"
             )
         if store.folder(topology.name).exists():
@@ -43,7 +54,7 @@ def up(topology: Topology, progress: Progress, *, provider: str = "", keep: bool
         if picked.name == "libvirt":
             made = box.ensure(topology.box, progress, vm=True)
         record = store.Record(
-            topology.name, "making", picked.name, picked.reason, picked.kvm, made.key, topology
+            topology.name, "making", picked.name, picked.reason, picked.kvm, made.key, topology, first
         )
         try:
             lab = _make(record, made, progress)
@@ -71,10 +82,15 @@ def reset(name: str, progress: Progress) -> Lab:
         made = box.reopen(record.box)
         context = _context(record, progress)
         provider = choice.make(record.provider, context, kvm=record.kvm)
-        specs = machine_specs(record, provider)
+        record = replace(record, machines=record.first)
+        specs = machine_specs(record, emulated=provider.emulated)
         lab = Lab(record, provider, specs)
         replace(record, stage="making").save()  # killed from here on, it must not count as up
         try:
+            late = [one.name for one in record.topology.machines if one.name not in record.first]
+            for spec in machine_specs(record, emulated=provider.emulated, names=late) if late else []:
+                provider.remove(spec)
+            faults.forget(lab)
             with progress.step("resetting the machines"), ThreadPoolExecutor(1) as pool:
                 serving = pool.submit(registry.renew, record.topology, context.folder, context.netns, made)
                 provider.reset(made, specs)
@@ -90,59 +106,35 @@ def open_lab(name: str, progress: Progress | None = None) -> Lab:
     """The running lab called `name`; UserError if there is none."""
     record = store.require(name)
     provider = choice.make(record.provider, _context(record, progress or Progress("quiet")), kvm=record.kvm)
-    return Lab(record, provider, machine_specs(record, provider))
+    return Lab(record, provider, machine_specs(record, emulated=provider.emulated))
 
 
-def machine_specs(record: store.Record, provider: Provider) -> list[MachineSpec]:
-    """What each machine is told about itself and the lab."""
-    topology = record.topology
-    place = store.folder(record.name)
-    beat, election = topology.etcd.milliseconds(provider.emulated)
-    lab_address = str(topology.lab_address("private").ip)
-    common = {
-        "LAB_NAME": topology.name,
-        "LAB_GATEWAY": lab_address,
-        "LAB_REGISTRY": lab_address,
-        "LAB_PEERS": ",".join(f"{machine.name}={machine.private}" for machine in topology.machines),
-        "LAB_ETCD_HEARTBEAT_MS": str(beat),
-        "LAB_ETCD_ELECTION_MS": str(election),
-        "LAB_FLEET_AGENT_TTL": topology.fleet.agent_ttl,
-        "LAB_SSH_KEY": (place / "ssh/id_ed25519.pub").read_text().strip(),
-        "LAB_CA": secrets.ca_line(place / "ca"),
-    }
-    specs = []
-    for machine in topology.machines:
-        networks = topology.networks
-        public = f"{machine.public}/{networks.public.prefixlen}" if machine.public else ""
-        env = {
-            "LAB_HOSTNAME": machine.name,
-            "LAB_MACHINE_ID": machine.machine_id(topology.name),
-            "LAB_CONTROL_ADDRESS": f"{machine.control}/{networks.control.prefixlen}",
-            "LAB_PRIVATE_ADDRESS": f"{machine.private}/{networks.private.prefixlen}",
-            "LAB_PUBLIC_ADDRESS": public,
-            "LAB_FLEET_METADATA": ",".join(f"{name}={value}" for name, value in machine.metadata.items()),
-        }
-        specs.append(MachineSpec(machine, {**common, **env}, place / "machines" / machine.name))
-    return specs
+def _first(topology: Topology, named: Sequence[str]) -> tuple[str, ...]:
+    """The machines to begin with. Raises UserError unless one of them carries an etcd member."""
+    chosen = [topology.machine(name) for name in named]
+    if chosen and not any(machine.etcd == "member" for machine in chosen):
+        members = ", ".join(machine.name for machine in topology.machines if machine.etcd == "member")
+        raise UserError(f"{named[0]} carries no etcd member; a lab begins with one of: {members}")
+    return tuple(machine.name for machine in topology.machines if machine in chosen) or topology.autostarted()
 
 
 def _make(record: store.Record, made: box.Box, progress: Progress) -> Lab:
     topology = record.topology
     place = store.folder(record.name)
-    for machine in topology.machines:
-        (place / "machines" / machine.name).mkdir(parents=True)
+    for name in record.machines:
+        (place / "machines" / name).mkdir(parents=True)
     place.chmod(0o700)
     record.save()
     secrets.ssh_key(place / "ssh")
     secrets.certificates(place / "ca", record.name, topology.lab_address("private").ip)
     context = _context(record, progress)
     provider = choice.make(record.provider, context, kvm=record.kvm)
-    specs = machine_specs(record, provider)
+    specs = machine_specs(record, emulated=provider.emulated)
     network.create(topology, provider.bridges)
     lab = Lab(record, provider, specs)
     with ThreadPoolExecutor(2) as pool:
         serving = pool.submit(registry.start, topology, place, context.netns, made)
-        with progress.step(f"starting {len(specs)} machines ({provider.name})"):
+        with progress.step(f"starting {counted(len(specs), 'machine')} ({provider.name})"):
             provider.up(made, specs)
         serving.result()
     readiness.wait(lab, progress, emulated=provider.emulated)
@@ -161,6 +153,7 @@ def _remove(name: str, progress: Progress) -> list[str]:
         record = store.read(name)
         if record is not None:
             replace(record, stage="going").save()  # killed from here on, it must not count as up
+            connection.close(name, *record.machines)  # Ansible makes them outside the lab's network
         for kind in [record.provider] if record else choice.KINDS:
             topology = record.topology if record else Topology(machines=(), name=name)
             context = LabContext(name, place, namespace, topology, place / "ssh/id_ed25519", progress)

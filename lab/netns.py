@@ -31,14 +31,17 @@ def command(name: str, *argv: str) -> list[str]:
     return ["nsenter", f"--net={path(name)}", "--", *argv]
 
 
+def gone(name: str) -> MachineError:
+    """The error for a namespace that is not there."""
+    return MachineError(f"the network namespace {name} is gone; `lab down` and `lab up` make it anew")
+
+
 def enter(name: str) -> None:
     """Move the calling thread into the namespace. Raises MachineError if it is not there."""
     try:
         descriptor = os.open(path(name), os.O_RDONLY | os.O_CLOEXEC)
     except FileNotFoundError:
-        raise MachineError(
-            f"the network namespace {name} is gone; `lab down` and `lab up` make it anew"
-        ) from None
+        raise gone(name) from None
     try:
         if _libc.setns(descriptor, CLONE_NEWNET):
             raise OSError(ctypes.get_errno(), f"cannot enter the network namespace {name}")

@@ -161,7 +161,7 @@ class Node:
         __tracebackhide__ = True
         before = self.boot_id()
         with contextlib.suppress(ConnectionLost):  # sshd may be gone before it has said how the command ended
-            self.run("systemctl reboot", sudo=True, check=False, timeout=20)
+            self.run("systemctl reboot", sudo=True, check=False, timeout=within)
         return self.wait_for_boot(before, within)
 
     def wait_for_boot(self, before: str, within: float | str = REBOOT_WITHIN) -> str:
@@ -202,10 +202,12 @@ class Node:
     def _execute(self, line: str, deadline: Deadline, data: bytes) -> Result:
         try:
             channel = self._channel(deadline)
-            channel.exec_command(line)
             if data:
+                channel.exec_command(line)
                 channel.sendall(data)
-            channel.shutdown_write()
+                channel.shutdown_write()
+            else:  # an end of input for a channel that has just closed makes sshd drop all that share it
+                channel.exec_command(f"exec </dev/null\n{line}")
             return self._collect(channel, line, deadline)
         except (paramiko.SSHException, EOFError, OSError) as problem:
             self.disconnect()
@@ -243,7 +245,7 @@ class Node:
         channel.close()
         if code < 0:
             self.disconnect()
-            raise ConnectionLost(f"{self.name}: went away during `{line}`")
+            raise ConnectionLost(f"{self.name}: went away, or a signal ended the command, during `{line}`")
         return Result(line, code, out.decode(errors="replace"), err.decode(errors="replace"))
 
     def _channel(self, deadline: Deadline) -> paramiko.Channel:

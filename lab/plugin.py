@@ -21,6 +21,7 @@ CLAIM = "claim"
 NEEDS = "lab"  # a test that has this fixture, itself or through another one, needs machines
 SESSION = pytest.StashKey["Session"]()
 BUNDLE = pytest.StashKey[tuple[object, str]]()
+EXTRA = pytest.StashKey[dict[str, Callable[[], str]]]()  # on a test: files that its bundle has besides
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -45,7 +46,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "--lab-topology",
         metavar="FILE",
         default=None,
-        help="what the lab is made of (default: lab.yaml of the checkout)",
+        help="what the lab is made of (default: the lab.yaml nearest to each test, in its folder or above)",
     )
 
 
@@ -55,46 +56,60 @@ def pytest_configure(config: pytest.Config) -> None:
     )
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Make claims properties of the test, so that JUnit reports and the summary have them."""
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Make claims properties of the test, so that JUnit reports and the summary have them.
+
+    Tests of one topology follow one another, so that each lab is brought up once.
+    """
+    if len(topologies := _topologies(config, items)) > 1:
+        rank = {file: place for place, file in enumerate(topologies)}
+        items.sort(key=lambda item: rank.get(_session(config).file_for(item.path), -1))
     for item in items:
         for marker in reversed(list(item.iter_markers("claim"))):
             item.user_properties += [(CLAIM, str(claim)) for claim in marker.args]
 
 
-def pytest_report_collectionfinish(config: pytest.Config, items: list[pytest.Item]) -> str:
+def pytest_report_collectionfinish(config: pytest.Config, items: list[pytest.Item]) -> list[str]:
     """Say which machines the tests will run on, and why; end here if the host cannot carry them."""
-    if config.option.collectonly or not any(_needs_machines(item) for item in items):
-        return ""
+    if config.option.collectonly:
+        return []
     try:
-        return _session(config).describe()
+        return [_session(config).describe(file) for file in _topologies(config, items)]
     except UserError as problem:
         pytest.exit(f"lab: {problem}", returncode=2)
 
 
 @pytest.fixture(scope="session")
-def lab(pytestconfig: pytest.Config) -> Iterator[Lab]:
-    """A lab that is up: made for this run and removed at its end, or the one that --lab-name names."""
+def _labs(pytestconfig: pytest.Config) -> Iterator[Session]:
+    """The run's labs, one at a time; the last one goes at the end."""
     session = _session(pytestconfig)
     before = signal.signal(signal.SIGTERM, _interrupted)  # so that the machines go when CI gives up
-    mistake, failure = "", ""
     try:
-        try:
-            with _seen(pytestconfig):
-                running = session.up()
-        except UserError as problem:
-            mistake = str(problem)
-        except MachineError as problem:
-            failure = str(problem)
-        if mistake:
-            pytest.exit(f"lab: {mistake}", returncode=2)
-        if failure:
-            pytest.fail(failure, pytrace=False)
-        yield running
+        yield session
     finally:
         with _seen(pytestconfig):
             session.down()
         signal.signal(signal.SIGTERM, before)
+
+
+@pytest.fixture(scope="module")
+def lab(_labs: Session, request: pytest.FixtureRequest, pytestconfig: pytest.Config) -> Lab:
+    """The lab of the nearest lab.yaml, up: made for this run, or the one that --lab-name names.
+
+    All modules of a topology share it; a lab of another topology is taken down first.
+    """
+    mistake, failure = "", ""
+    try:
+        with _seen(pytestconfig):
+            return _labs.up(_labs.file_for(request.path))
+    except UserError as problem:
+        mistake = str(problem)
+    except MachineError as problem:
+        failure = str(problem)
+    if mistake:
+        pytest.exit(f"lab: {mistake}", returncode=2)
+    pytest.fail(failure, pytrace=False)
 
 
 @pytest.fixture(scope="module")
@@ -128,7 +143,8 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
     problem, said = item.config.stash.get(BUNDLE, (None, ""))
     if problem is not call.excinfo.value:  # a fixture of a module fails each of its tests: one bundle will do
         with _seen(item.config):
-            said = session.collect_evidence(item.nodeid)
+            extra = item.stash.get(EXTRA, None) or {}
+            said = session.collect_evidence(item.nodeid, extra)
         item.config.stash[BUNDLE] = (call.excinfo.value, said)
     report.sections.append(("evidence of the lab", said))
 
@@ -199,6 +215,12 @@ def _parts(claim: str) -> list[str]:
 
 def _needs_machines(item: pytest.Item) -> bool:
     return NEEDS in getattr(item, "fixturenames", ())
+
+
+def _topologies(config: pytest.Config, items: list[pytest.Item]) -> list[Path]:
+    """The topology files of the tests that need machines, in the order of their first use."""
+    needing = [item for item in items if _needs_machines(item)]
+    return list(dict.fromkeys(_session(config).file_for(item.path) for item in needing))
 
 
 def _session(config: pytest.Config) -> Session:

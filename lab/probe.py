@@ -2,94 +2,37 @@
 
 from __future__ import annotations
 
-import contextlib
-import http.client
-import io
-import itertools
-import socket
+import json
+import subprocess
+import sys
 import threading
-import time
-from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable
+from pathlib import Path
 from types import TracebackType
 from urllib.parse import urlsplit
 
-from lab import netns
+from lab import asker, netns, processes
+from lab import samples as figures
 from lab.errors import MachineError
+from lab.health import Void
+from lab.samples import Outage, Sample, blind, lag, outages
 from lab.waiting import eventually
 
-INTERVAL = 0.02  # seconds from one request's start to the next one's, if the answer comes sooner
+__all__ = ["INTERVAL", "TIMEOUT", "Outage", "Probe", "Sample", "lag", "outages"]
+
+INTERVAL = 0.008  # seconds from one request's start to the next one's: an outage is known to twice that
 TIMEOUT = 1.0  # seconds for a whole request: what a patient user takes for "no answer"
-STALL = 0.5  # seconds of the probe's own delay from which on its figures say nothing
-
-
-@dataclass(frozen=True)
-class Sample:
-    """One request: `start` on the monotonic clock; `kind` is "ok" or what went wrong.
-
-    Kinds: refused, reset, timeout, unreachable, garbled, body (not the page expected), or "http 503".
-    """
-
-    start: float
-    duration: float
-    kind: str
-
-    @property
-    def ok(self) -> bool:
-        return self.kind == "ok"
-
-    @property
-    def end(self) -> float:
-        return self.start + self.duration
-
-
-@dataclass(frozen=True)
-class Outage:
-    """From the last good answer to the next one; `over` is false if none came before the probe ended."""
-
-    start: float
-    end: float
-    failed: int
-    over: bool = True
-
-    @property
-    def ms(self) -> float:
-        return (self.end - self.start) * 1000
-
-
-def outages(samples: Sequence[Sample]) -> list[Outage]:
-    """The stretches without a good answer, in order. `samples` are in the order in which they were taken.
-
-    A stretch that opens the series begins with the first request, one that closes it ends with the last.
-    """
-    found: list[Outage] = []
-    since, failed = samples[0].start if samples else 0.0, 0
-    for sample in samples:
-        if not sample.ok:
-            failed += 1
-            continue
-        if failed:
-            found.append(Outage(since, sample.end, failed))
-        since, failed = sample.end, 0
-    if failed:
-        found.append(Outage(since, samples[-1].end, failed, over=False))
-    return found
-
-
-def lag(samples: Sequence[Sample], interval: float, timeout: float) -> float:
-    """The longest the probe itself was late, in seconds: to start a request, or to give one up."""
-    late = [max(0.0, sample.duration - timeout) for sample in samples]
-    for before, after in itertools.pairwise(samples):
-        late.append(max(0.0, after.start - max(before.end, before.start + interval)))
-    return max(late, default=0.0)
+STALL = 0.1  # seconds of the probe's own delay from which on a figure in ms says nothing
+END_WITHIN = 5.0
 
 
 class Probe:
     """`with Probe(url, namespace, expect="<h1>") as probe:` asks until the block is left.
 
-    Each request is a connection of its own, made by the probe's own thread inside the network namespace
-    (in this process's own if `namespace` is ""). Good is status 200 and a body with `expect` in it.
+    Each request is a connection of its own, unless `kept`: then one follows another on the same one for
+    as long as it lasts. They are made by a process of its own inside the network namespace (in the host's
+    own if `namespace` is ""). Good is status 200 and a body with `expect` in it. `backend` is a regular
+    expression that finds who answered in the whole answer (its first group, if it has one).
     """
 
     def __init__(
@@ -100,6 +43,8 @@ class Probe:
         expect: str = "",
         interval: float = INTERVAL,
         timeout: float = TIMEOUT,
+        kept: bool = False,
+        backend: str = "",
     ) -> None:
         place = urlsplit(url)
         if place.scheme != "http" or not place.hostname:
@@ -107,28 +52,50 @@ class Probe:
         self.url = url
         self.interval = interval
         self.timeout = timeout
+        self.kept = kept
         self.samples: list[Sample] = []
-        self._address = (place.hostname, place.port or 80)
-        self._expect = expect.encode()
-        self._namespace = namespace
         target = (place.path or "/") + (f"?{place.query}" if place.query else "")
-        lines = (f"GET {target} HTTP/1.1", f"Host: {place.netloc}", "Connection: close", "", "")
-        self._request = "\r\n".join(lines).encode()
-        self._stop = threading.Event()
-        self._problem: list[BaseException] = []
-        self._thread = threading.Thread(target=self._ask_on, name=f"probe {url}", daemon=True)
+        stays = "keep-alive" if kept else "close"
+        lines = (f"GET {target} HTTP/1.1", f"Host: {place.netloc}", f"Connection: {stays}", "", "")
+        order = {
+            "host": place.hostname,
+            "port": place.port or 80,
+            "request": "\r\n".join(lines),
+            "expect": expect,
+            "interval": interval,
+            "timeout": timeout,
+            "kept": kept,
+            "backend": backend,
+        }
+        words = [sys.executable, "-I", "-S", str(Path(asker.__file__)), json.dumps(order)]
+        self._namespace = namespace
+        self._command = netns.command(namespace, *words) if namespace else words
+        self._asker: subprocess.Popen[str] | None = None
+        self._reader = threading.Thread(target=self._read, name=f"probe {url}", daemon=True)
 
     def __enter__(self) -> Probe:
-        self._thread.start()
+        if self._namespace and not netns.path(self._namespace).exists():
+            raise netns.gone(self._namespace)
+        self._asker = subprocess.Popen(
+            self._command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        )
+        self._reader.start()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._stop.set()
-        self._thread.join(self.timeout + 5)
-        if self._problem and kind is None:
-            raise self._problem[0]
+        assert self._asker is not None
+        assert self._asker.stdin is not None
+        self._asker.stdin.close()  # the asker ends with it, also when this process is killed
+        self._reader.join(END_WITHIN)
+        try:
+            self._asker.wait(END_WITHIN)
+        except subprocess.TimeoutExpired:
+            processes.kill([self._asker.pid])
+        problem = self._problem()
+        if problem and kind is None:
+            raise MachineError(problem)
 
     @property
     def failed(self) -> list[Sample]:
@@ -141,16 +108,23 @@ class Probe:
 
     @property
     def lag(self) -> float:
-        return lag(list(self.samples), self.interval, self.timeout)
+        return lag(list(self.samples), self.interval, self.timeout, kept=self.kept)
+
+    @property
+    def blind(self) -> float:
+        return blind(list(self.samples), self.interval, kept=self.kept)
 
     def wait_for_answer(self, within: float | str, after: float = 0.0) -> Sample:
         """The first good answer to a request that was begun after the moment `after` (monotonic)."""
         __tracebackhide__ = True
-        return eventually(
-            lambda: self._first(lambda sample: sample.ok and sample.start >= after),
-            within,
-            f"{self.url} answers ({self.summary()} so far)",
-        )
+        try:
+            return eventually(
+                lambda: self._first(lambda sample: sample.ok and sample.start >= after),
+                within,
+                f"{self.url} answers",
+            )
+        except MachineError as problem:  # what it has seen by now, not when the wait began
+            raise MachineError(f"{problem}; {self.summary()}") from None
 
     def wait_for_failure(self, within: float | str, after: float = 0.0) -> Sample:
         """The first request begun after `after` that brought no good answer."""
@@ -162,91 +136,46 @@ class Probe:
         )
 
     def require_sound(self, stall: float = STALL) -> None:
-        """Raise MachineError if the probe itself stood still: its figures are void then."""
+        """Raise Void if the probe itself stood still for more than `stall` seconds.
+
+        What is asserted of its figures afterwards must bear an error of that size.
+        """
         if not self.samples:
-            raise MachineError(f"the probe of {self.url} asked nothing; its figures are void")
+            raise Void(f"the probe of {self.url} asked nothing; its figures are void")
         if self.lag > stall:
-            raise MachineError(
+            raise Void(
                 f"the probe of {self.url} itself stood still for {self.lag * 1000:.0f} ms; its figures are "
                 f"void: the host is too busy"
             )
 
     def summary(self) -> str:
         """One line: how many requests, how many failed and how, and the outages."""
-        samples = list(self.samples)
-        kinds = Counter(sample.kind for sample in samples if not sample.ok)
-        how = ", ".join(f"{count} {kind}" for kind, count in kinds.most_common())
-        gaps = ", ".join(f"{gap.ms:.0f} ms{'' if gap.over else ' and on'}" for gap in outages(samples))
+        taken = list(self.samples)
+        failed = figures.kinds(taken)
+        how = ", ".join(f"{count} {kind}" for kind, count in sorted(failed.items(), key=lambda row: -row[1]))
+        gaps = ", ".join(f"{gap.ms:.0f} ms{'' if gap.over else ' and on'}" for gap in outages(taken))
         return (
-            f"{len(samples)} requests, {sum(kinds.values())} failed ({how or '-'}); outages: {gaps or 'none'}"
+            f"{len(taken)} requests, {sum(failed.values())} failed ({how or '-'}); outages: {gaps or 'none'}"
         )
 
     def _first(self, wanted: Callable[[Sample], bool]) -> Sample | None:
-        if self._problem:
-            raise self._problem[0]
-        return next(filter(wanted, list(self.samples)), None)
+        """The first such request by its start; those that ended in between may have begun earlier."""
+        if problem := self._problem():
+            raise MachineError(problem)
+        return min(filter(wanted, list(self.samples)), key=lambda sample: sample.start, default=None)
 
-    def _ask_on(self) -> None:
-        try:
-            if self._namespace:
-                netns.enter(self._namespace)
-            while not self._stop.is_set():
-                start = time.monotonic()
-                kind = self._ask(start + self.timeout)
-                self.samples.append(Sample(start, time.monotonic() - start, kind))
-                self._stop.wait(max(0.0, start + self.interval - time.monotonic()))
-        except BaseException as problem:
-            self._problem.append(problem)
+    def _read(self) -> None:
+        assert self._asker is not None
+        assert self._asker.stdout is not None
+        for line in self._asker.stdout:
+            start, duration, kind, backend = line.rstrip("\n").split("\t")
+            self.samples.append(Sample(float(start), float(duration), kind, backend))
 
-    def _ask(self, deadline: float) -> str:
-        try:
-            with contextlib.closing(socket.create_connection(self._address, self.timeout)) as connection:
-                connection.sendall(self._request)
-                return self._judge(b"".join(_chunks(connection, deadline)))
-        except TimeoutError:
-            return "timeout"
-        except ConnectionRefusedError:
-            return "refused"
-        except ConnectionError:
-            return "reset"
-        except OSError:
-            return "unreachable"
-
-    def _judge(self, answer: bytes) -> str:
-        """The kind of an answer, read whole; one that was cut short is no good answer."""
-        if not answer:
-            return "reset"
-        try:
-            response = http.client.HTTPResponse(_Read(answer))  # type: ignore[arg-type]
-            response.begin()
-            body = response.read()
-        except http.client.IncompleteRead:
-            return "reset"
-        except http.client.HTTPException:
-            return "garbled"
-        if response.status != 200:
-            return f"http {response.status}"
-        return "ok" if self._expect in body else "body"
-
-
-def _chunks(connection: socket.socket, deadline: float) -> Iterable[bytes]:
-    """What the server sends until it closes; TimeoutError at the deadline, however busy the server is."""
-    while True:
-        left = deadline - time.monotonic()
-        if left <= 0:
-            raise TimeoutError
-        connection.settimeout(left)
-        chunk = connection.recv(1 << 16)
-        if not chunk:
-            return
-        yield chunk
-
-
-class _Read:
-    """An answer that has been read already, as http.client wants it."""
-
-    def __init__(self, content: bytes) -> None:
-        self._content = content
-
-    def makefile(self, mode: str) -> io.BytesIO:
-        return io.BytesIO(self._content)
+    def _problem(self) -> str:
+        """Why the asker has ended by itself; "" if it has not."""
+        assert self._asker is not None
+        if not self._asker.poll():
+            return ""
+        assert self._asker.stderr is not None
+        said = self._asker.stderr.read().strip().splitlines()
+        return f"the probe of {self.url} has ended: {said[-1] if said else 'it said nothing'}"

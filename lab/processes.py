@@ -59,7 +59,8 @@ def marked(folder: Path, also: Mapping[str, str] | None = None) -> list[int]:
 
 def kill(pids: Iterable[int]) -> int:
     """Kill processes at once and wait until they are gone; returns how many there were."""
-    targets = [pid for pid in pids if _signal(pid)]
+    # A signal reaches one that has ended, too, until its parent has looked at it: such a one is gone already.
+    targets = [pid for pid in pids if alive(pid) and _signal(pid)]
     end = time.monotonic() + END_WITHIN
     pause = 0.001
     while left := [pid for pid in targets if alive(pid)]:

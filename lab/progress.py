@@ -16,6 +16,11 @@ REMIND = 30.0  # a log without a terminal hears from a long step this often
 REDRAW = 0.2
 
 
+def counted(number: int, noun: str) -> str:
+    """ "1 machine", "3 machines"."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
 class Progress:
     """Steps, shown the way the reader can use: one live line, plain lines, JSON lines, or nothing.
 

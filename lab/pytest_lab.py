@@ -1,30 +1,36 @@
-"""The lab of one pytest run: made with its first use, freshened between modules, removed at the end."""
+"""The labs of one pytest run, one after the other: made with the first use of a topology, freshened between
+modules, removed when a test needs another topology, or at the end."""
 
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import hashlib
 import json
+import os
 import sys
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from lab import connection, evidence, lifecycle, store
-from lab.errors import UserError
+from lab.errors import MachineError, UserError
 from lab.preflight import require_host
-from lab.progress import Progress
+from lab.progress import Progress, counted
 from lab.running import Lab
-from lab.topology import Topology, load, parse
+from lab.topology import LAB_NAME_LIMIT, Topology, load, parse
 
+TOPOLOGY = "lab.yaml"
 MARK = "pytest"  # a file in the folder of a lab that a run made and will remove
 
 
 class Session:
-    """`lab` is None until `up`, and again after `down`; `used` says whether a test may have changed it."""
+    """`lab` is None until `up`, and again after `down`; `used` says whether a test may have changed it.
+
+    `asked` is the one topology file for all tests, if the user wants one; else each test has the nearest.
+    """
 
     def __init__(
         self,
-        topology: Path | None,
+        asked: Path | None,
         checkout: Path,
         *,
         name: str = "",
@@ -33,34 +39,64 @@ class Session:
         quiet: bool = False,
     ) -> None:
         # The same name at every run of a checkout, so that a run finds what a killed one has left.
-        self.name = name or f"pytest-{hashlib.sha1(str(checkout).encode()).hexdigest()[:6]}"
+        self.base = name or f"pytest-{hashlib.sha1(str(checkout).encode()).hexdigest()[:6]}"
+        self.name = self.base  # of the lab that is up
         self.lab: Lab | None = None
         self.used = False
         self.chosen = ""  # provider and reason, once known
-        self._file = topology or checkout / "lab.yaml"
-        self._asked = topology is not None
+        self._asked = asked
+        self._checkout = checkout
+        self._failures: dict[Path, Exception] = {}
         self._provider = provider
         self._keep = keep
         self._quiet = quiet
+        self._file = checkout / TOPOLOGY  # of the lab that is up
         self._borrowed = False
         self._locked = contextlib.ExitStack()
 
-    def describe(self) -> str:
+    def file_for(self, test: Path) -> Path:
+        """The topology file of a test: the nearest lab.yaml at or above it, unless the user wants another."""
+        if self._asked is not None:
+            return self._asked
+        folders = [test, *test.parents]
+        if self._checkout in folders:
+            for folder in folders[: folders.index(self._checkout)]:
+                if (folder / TOPOLOGY).is_file():
+                    return (folder / TOPOLOGY).resolve()  # one that is linked to is the same lab
+        return self._checkout / TOPOLOGY
+
+    def describe(self, file: Path) -> str:
         """A line for the reader: which lab, on which provider. Raises UserError if the host is not fit."""
-        topology = self._topology()
-        record = self._found()
+        topology, record = self._choose(file)
         if record is not None:
-            return f"lab {self.name!r}, which is up: provider {record.provider} ({record.reason})"
+            return f"lab {topology.name!r}, which is up: provider {record.provider} ({record.reason})"
         wanted = self._provider or topology.provider
         require_host(wanted)
         how = "provider to be chosen once there is a kernel to try KVM with" if wanted == "auto" else wanted
-        return f"lab {self.name!r}: {len(topology.machines)} machines, {how}"
+        return f"lab {topology.name!r}: {counted(len(topology.autostarted()), 'machine')}, {how}"
 
-    def up(self) -> Lab:
-        """The lab that is up under this name, or a new one."""
+    def up(self, file: Path) -> Lab:
+        """The lab of this topology: the one in use, one that is up under this name, or a new one.
+
+        Raises what its start raised; a lab that has failed to come up is not tried again.
+        """
+        if self.lab is not None and file == self._file:
+            return self.lab
+        if file in self._failures:
+            raise self._failures[file]
+        self.down()
+        try:
+            return self._start(file)
+        except (UserError, MachineError) as problem:
+            self._failures[file] = problem
+            raise
+
+    def _start(self, file: Path) -> Lab:
         progress = self._progress()
+        topology, record = self._choose(file)
+        self.name, self._file = topology.name, file
+        self._borrowed = False
         self._lock()
-        record = self._found()
         if record is not None:
             if self._provider not in ("", "auto", record.provider):
                 raise UserError(
@@ -73,7 +109,8 @@ class Session:
             if store.folder(self.name).exists():
                 progress.note(f"an earlier run left lab {self.name!r}; removing it")
                 lifecycle.down(self.name, progress)
-            self.lab = lifecycle.up(self._topology(), progress, provider=self._provider)
+            self.lab = lifecycle.up(topology, progress, provider=self._provider)
+            self.used = False
             (self.lab.folder / MARK).touch()
         self.chosen = f"{self.lab.record.provider} ({self.lab.record.reason})"
         connection.configure(self.lab.record)
@@ -84,9 +121,10 @@ class Session:
         if self.lab is None or not self.used:
             return
         connection.close(self.name, *self.lab.specs)
-        lifecycle.reset(self.name, self._progress())
+        fresh = lifecycle.reset(self.name, self._progress())
         for node in self.lab:
             node.disconnect()
+        self.lab.follow(fresh.record, fresh.specs.values())
         self.used = False
 
     def down(self) -> None:
@@ -107,37 +145,51 @@ class Session:
                 return
             lifecycle.down(self.name, self._progress())
 
-    def collect_evidence(self, test: str) -> str:
-        """Collect a bundle for a test that failed; says where it is."""
+    def collect_evidence(self, test: str, extra: Mapping[str, Callable[[], str]]) -> str:
+        """Collect a bundle for a test that failed, with files of its own; says where it is."""
         assert self.lab is not None
         with self._progress().step("collecting evidence"):
-            folder = evidence.collect(self.lab, evidence.place(test))
-        return f"journals, consoles, etcd's keys, units and containers are in {folder}"
+            folder = evidence.collect(self.lab, evidence.place(test), extra)
+        more = "".join(f", {name}" for name in extra)
+        return f"journals, consoles, etcd's keys, units and containers{more} are in {folder}"
 
-    def _found(self) -> store.Record | None:
-        """The lab of this name if it is up and not one that a killed run has left."""
-        record = store.read(self.name)
-        if record is None or record.stage != "up" or (store.folder(self.name) / MARK).exists():
-            return None
-        return record
+    def _choose(self, file: Path) -> tuple[Topology, store.Record | None]:
+        """The topology with the name that its lab gets; and the lab's record, if somebody has it up.
 
-    def _topology(self) -> Topology:
-        there = self._asked or self._file.exists()
-        topology = load(self._file) if there else parse("", self._file.name)
-        document = {**topology.model_dump(mode="json"), "name": self.name}
-        return parse(json.dumps(document), "--lab-name")
+        A lab of the wanted name that somebody has up with other machines is left alone: ours is then named
+        after it.
+        """
+        topology = self._topology(file, self.base)
+        record = _found(self.base)
+        if record is None or _same(record, topology):
+            return topology, record
+        mark = hashlib.sha1(os.path.relpath(file, self._checkout).encode()).hexdigest()[:4]
+        topology = self._topology(file, f"{self.base[: LAB_NAME_LIMIT - 5]}-{mark}")
+        record = _found(topology.name)
+        return topology, record if record is not None and _same(record, topology) else None
+
+    def _topology(self, file: Path, name: str) -> Topology:
+        topology = load(file) if self._asked or file.exists() else parse("", file.name)
+        return parse(json.dumps({**topology.model_dump(mode="json"), "name": name}), "--lab-name")
 
     def _lock(self) -> None:
         """Keep a second run of this checkout from taking this one's lab for one that was left behind."""
-        folder = store.home() / "locks"
-        folder.mkdir(parents=True, exist_ok=True)
-        file = self._locked.enter_context((folder / f"{self.name}.{MARK}").open("w"))
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise UserError(
-                f"another pytest run is using lab {self.name!r}; wait for it, or give --lab-name=OTHER"
-            ) from None
+        busy = f"another pytest run is using lab {self.name!r}; wait for it, or give --lab-name=OTHER"
+        self._locked.enter_context(store.hold(f"{self.name}.{MARK}", busy))
 
     def _progress(self) -> Progress:
         return Progress("quiet" if self._quiet else None, sys.stderr)
+
+
+def _found(name: str) -> store.Record | None:
+    """The lab of this name if it is up and not one that a killed run has left."""
+    record = store.read(name)
+    if record is None or record.stage != "up" or (store.folder(name) / MARK).exists():
+        return None
+    return record
+
+
+def _same(record: store.Record, topology: Topology) -> bool:
+    """Whether a lab is made as the topology says, and began with the machines that start by themselves."""
+    alike = topology.model_copy(update={"name": record.name, "provider": record.topology.provider})
+    return alike == record.topology and record.first == topology.autostarted()

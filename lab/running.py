@@ -2,38 +2,55 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 import requests
 
-from lab import netns, network
-from lab.errors import MachineError
+from lab import membership, netns, network
+from lab.errors import MachineError, UserError
 from lab.etcd import Etcd
 from lab.fleet import Fleet
 from lab.node import ConnectionLost, Node
+from lab.progress import Progress
 from lab.providers.base import MachineSpec, Provider, State
 from lab.store import Record, folder
 from lab.topology import Topology
+
+ANSWER_WITHIN = 10.0  # seconds for a sign of life; another machine is asked then
+ANSWER_WITHIN_EMULATED = 30.0
 
 
 class Lab:
     """A running lab. `lab["coreos-1"]` is a Node; an unknown name is a UserError with a suggestion."""
 
-    def __init__(self, record: Record, provider: Provider, specs: Sequence[MachineSpec]) -> None:
+    def __init__(self, record: Record, provider: Provider, specs: Iterable[MachineSpec]) -> None:
         self.record = record
         self.provider = provider
+        self.specs: dict[str, MachineSpec] = {}
+        self.nodes: dict[str, Node] = {}
+        self.on_trouble: Callable[[BaseException], None] | None = None  # called before a fault is healed
+        self.etcd = Etcd({}, self.http)
+        self.fleet = Fleet(self.any_node)
+        self.follow(record, specs)
+
+    def follow(self, record: Record, specs: Iterable[MachineSpec]) -> None:
+        """Be the lab of this record from now on: machines may have come or gone."""
+        self.record = record
         self.specs = {spec.name: spec for spec in specs}
         key = self.folder / "ssh/id_ed25519"
+        for gone in self.nodes.keys() - self.specs.keys():
+            self.nodes.pop(gone).disconnect()
         self.nodes = {
-            spec.name: Node(spec.name, str(spec.machine.control), key, self.namespace) for spec in specs
+            name: self.nodes.get(name) or Node(name, str(spec.machine.control), key, self.namespace)
+            for name, spec in self.specs.items()
         }
-        addresses = {spec.name: str(spec.machine.private) for spec in specs}
-        self.etcd = Etcd(addresses, self.http)
-        self.fleet = Fleet(self.any_node)
+        # members first: who asks any member should not ask a proxy
+        ordered = sorted(self.specs.values(), key=lambda spec: spec.machine.etcd != "member")
+        self.etcd.addresses = {spec.name: str(spec.machine.private) for spec in ordered}
 
     def __getitem__(self, name: str) -> Node:
-        return self.nodes[self.topology.machine(name).name]
+        return self.nodes[self._spec(name).name]
 
     def __iter__(self) -> Iterator[Node]:
         return iter(self.nodes.values())
@@ -60,15 +77,15 @@ class Lab:
 
     def any_node(self) -> Node:
         """The first machine that answers, so that a test goes on while another is lost."""
-        problem = ConnectionLost("no machine answers SSH")
+        problem: MachineError = ConnectionLost("no machine answers SSH")
         for name, node in self.nodes.items():
             if self.state(name) != "running":
                 continue
             try:
-                node.run("true", timeout=10)
+                node.run("true", timeout=ANSWER_WITHIN_EMULATED if self.provider.emulated else ANSWER_WITHIN)
                 return node
-            except ConnectionLost as lost:
-                problem = lost
+            except MachineError as silent:  # gone, or too busy (frozen, perhaps) for a sign of life
+                problem = silent
         raise problem
 
     def node_at(self, address: str) -> Node:
@@ -78,7 +95,23 @@ class Lab:
                 return self.nodes[spec.name]
         raise MachineError(f"no machine has the address {address}")
 
+    def join(self, name: str) -> Node:
+        """Start a machine that the lab does not have yet; its etcd joins the running cluster.
+
+        Returns when it is ready. Raises UserError, with nothing changed, when the machine is there already
+        or the cluster takes no member just now.
+        """
+        membership.join(self, name, Progress("quiet"))
+        return self[name]
+
+    def leave(self, name: str) -> None:
+        """Take a machine from the lab: its units move, its etcd leaves the cluster, and it is removed."""
+        membership.leave(self, name, Progress("quiet"))
+
     def state(self, name: str) -> State:
+        """Whether a machine has power; one that is not in the lab is absent."""
+        if self.topology.machine(name).name not in self.specs:
+            return "absent"
         return self.provider.state(self._spec(name))
 
     def power_off(self, name: str) -> None:
@@ -99,5 +132,20 @@ class Lab:
         """Give a machine its networks back."""
         self.provider.heal(self._spec(name))
 
+    def pause(self, name: str) -> None:
+        """Stop a machine where it stands."""
+        self.provider.pause(self._spec(name))
+
+    def resume(self, name: str) -> None:
+        """Let a paused machine go on."""
+        self.provider.resume(self._spec(name))
+
+    def ports(self, name: str) -> dict[str, str]:
+        """A machine's ports on the lab's bridges, by network."""
+        return self.provider.ports(self._spec(name))
+
     def _spec(self, name: str) -> MachineSpec:
-        return self.specs[self.topology.machine(name).name]
+        known = self.topology.machine(name).name
+        if known not in self.specs:
+            raise UserError(f"{known} is not in lab {self.name!r} now; `lab up {known}` starts it")
+        return self.specs[known]

@@ -13,12 +13,15 @@ from lab.running import Lab
 
 ASK_WITHIN = 10.0  # seconds for one machine: an emulated one needs three for the first command
 
-Member = Literal["leader", "healthy", "no answer", "-"]
+Member = Literal["leader", "healthy", "proxy", "no answer", "-"]
 
 
 @dataclass(frozen=True)
 class MachineStatus:
-    """One machine; `boot` is "" when it does not answer SSH, `fleet` None when no machine could be asked."""
+    """One machine of the topology, "absent" while it is not in the lab.
+
+    `boot` is "" when it does not answer SSH, `fleet` None when no machine could be asked.
+    """
 
     name: str
     power: State
@@ -37,25 +40,28 @@ def look(lab: Lab) -> list[MachineStatus]:
     with ThreadPoolExecutor(3 * len(names) + 2) as pool:
         boots = {name: pool.submit(_boot, lab[name]) for name in running}
         healths = {name: pool.submit(lab.etcd.healthy, name) for name in running}
-        seen = pool.submit(_fleet, [lab[name] for name in running])
+        asked = [lab[name] for name in running] if lab.topology.fleet.enabled else []
+        seen = pool.submit(_fleet, asked)
         leader = pool.submit(_leader, lab)
         members: dict[str, Member] = dict.fromkeys(names, "-")
         for name, healthy in healths.items():
             members[name] = "healthy" if healthy.result() else "no answer"
-            if members[name] == "healthy" and name == leader.result():
+            if members[name] == "healthy" and lab.specs[name].machine.etcd == "proxy":
+                members[name] = "proxy"
+            elif members[name] == "healthy" and name == leader.result():
                 members[name] = "leader"
         fleet = seen.result()
         return [
             MachineStatus(
-                name,
-                powers[name],
-                str(spec.machine.private),
-                str(spec.machine.public or ""),
-                boots[name].result() if name in boots else "",
-                members[name],
-                None if fleet is None else str(spec.machine.private) in fleet,
+                machine.name,
+                powers.get(machine.name, "absent"),
+                str(machine.private),
+                str(machine.public or ""),
+                boots[machine.name].result() if machine.name in boots else "",
+                members.get(machine.name, "-"),
+                None if fleet is None or machine.name not in powers else str(machine.private) in fleet,
             )
-            for name, spec in lab.specs.items()
+            for machine in lab.topology.machines
         ]
 
 

@@ -36,7 +36,11 @@ def folder(name: str) -> Path:
 
 @dataclass(frozen=True)
 class Record:
-    """lab.json: `stage` is how far the lab has come, `box` the key of the box it runs."""
+    """lab.json: `stage` is how far the lab has come, `box` the key of the box it runs.
+
+    `first` names the machines that it was made with, and has again after a reset; `machines` those that it
+    has now. Both are the topology's own unless they are given.
+    """
 
     name: str
     stage: Stage
@@ -45,6 +49,12 @@ class Record:
     kvm: bool
     box: str
     topology: Topology
+    first: tuple[str, ...] = ()
+    machines: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "first", tuple(self.first) or self.topology.autostarted())
+        object.__setattr__(self, "machines", tuple(self.machines) or self.first)
 
     def save(self) -> None:
         document = {**asdict(self), "topology": self.topology.model_dump(mode="json")}
@@ -79,13 +89,18 @@ def require(name: str) -> Record:
 @contextlib.contextmanager
 def lock(name: str) -> Iterator[None]:
     """Hold a lab for a change; UserError if somebody else is changing it just now."""
+    with hold(name, f"lab {name!r} is being changed by another `lab`; try again when that is done"):
+        yield
+
+
+@contextlib.contextmanager
+def hold(what: str, busy: str) -> Iterator[None]:
+    """Hold the lock of this name; UserError that says `busy` if another process holds it."""
     places = home() / "locks"
     places.mkdir(parents=True, exist_ok=True)
-    with (places / name).open("w") as file:
+    with (places / what).open("w") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise UserError(
-                f"lab {name!r} is being changed by another `lab`; try again when that is done"
-            ) from None
+            raise UserError(busy) from None
         yield

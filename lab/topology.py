@@ -60,7 +60,11 @@ class Networks(Part):
 
 
 class Machine(Part):
-    """One machine; `memory` in MiB, `public` None for a machine without a public interface."""
+    """One machine; `memory` in MiB, `public` None for a machine without a public interface.
+
+    `autostart` as in a Vagrantfile: without it, `lab up` leaves the machine out until it is named. `etcd`
+    says whether the machine carries a member, or a proxy that listens where a member would.
+    """
 
     name: str = Field(pattern=NAME)
     private: IPv4Address
@@ -68,6 +72,8 @@ class Machine(Part):
     control: IPv4Address
     memory: int = Field(default=1024, ge=512)
     cpus: int = Field(default=1, ge=1)
+    autostart: bool = True
+    etcd: Literal["member", "proxy"] = "member"
     metadata: dict[MetadataWord, MetadataWord] = Field(default_factory=dict)
 
     def machine_id(self, lab: str) -> str:
@@ -96,6 +102,9 @@ class EtcdTimings(Part):
 
 
 class FleetSettings(Part):
+    """fleet on the machines; `enabled` false leaves it out of the whole lab."""
+
+    enabled: bool = True
     agent_ttl: Duration = "30s"
 
 
@@ -117,6 +126,10 @@ class Topology(Part):
                 return machine
         names = [machine.name for machine in self.machines]
         raise UserError(f"no machine {name!r} in lab {self.name!r}{did_you_mean(name, names)}")
+
+    def autostarted(self) -> tuple[str, ...]:
+        """The machines that `lab up` starts unless some are named."""
+        return tuple(machine.name for machine in self.machines if machine.autostart)
 
     def lab_address(self, network: Literal["control", "private", "public"]) -> IPv4Interface:
         """The lab's own address on a network: the first one."""
@@ -168,6 +181,11 @@ def contradictions(topology: Topology) -> Iterable[str]:
     """What is wrong between fields that are each right by themselves."""
     if not topology.machines:
         yield "machines: none given; name at least one, for example `- {name: coreos-1}`"
+    elif not any(machine.autostart and machine.etcd == "member" for machine in topology.machines):
+        yield (
+            "machines: none is an etcd member that starts by itself; "
+            "leave `etcd` and `autostart` away on at least one"
+        )
     named = topology.networks.items()
     for index, (name, network) in enumerate(named):
         if network.prefixlen > 28:
@@ -239,7 +257,7 @@ def _explain(problem: ValidationError) -> str:
     """The first mistake, as one line that names the field, its value and what would be right."""
     error = problem.errors()[0]
     place = ("networks", *error["loc"]) if problem.title == Networks.__name__ else error["loc"]
-    field = ".".join(str(part) for part in place)
+    field = ".".join(name if (name := str(part)).isprintable() else repr(name) for part in place)
     if error["type"] == "extra_forbidden":
         known = _known_fields(place)
         return f"{field}: unknown field{did_you_mean(str(error['loc'][-1]), known)}"

@@ -66,7 +66,13 @@ class Provider(Protocol):
         """Remove all that was ever made for this lab, half-made things included; says what it was."""
 
     def reset(self, box: Box, specs: Sequence[MachineSpec]) -> None:
-        """Throw away all that the machines have written, and start them afresh."""
+        """Throw away all that the machines have written, and start them afresh; one may have been removed."""
+
+    def add(self, box: Box, spec: MachineSpec) -> None:
+        """Make and start one more machine on a lab that is up."""
+
+    def remove(self, spec: MachineSpec) -> None:
+        """End one machine and forget all that it has written; nothing happens if there is none."""
 
     def settle(self, box: Box, specs: Sequence[MachineSpec]) -> None:
         """Called once the machines are ready: for what would only have slowed their start."""
@@ -82,6 +88,15 @@ class Provider(Protocol):
 
     def heal(self, spec: MachineSpec) -> None:
         """Give both networks back."""
+
+    def pause(self, spec: MachineSpec) -> None:
+        """Stop the machine where it stands: it answers nothing and does not know it."""
+
+    def resume(self, spec: MachineSpec) -> None:
+        """Let a paused machine go on; nothing happens to one that runs."""
+
+    def ports(self, spec: MachineSpec) -> dict[str, str]:
+        """The machine's ports on the lab's bridges, by the bridge's name; {} while it is off."""
 
     def state(self, spec: MachineSpec) -> State:
         """Whether the machine has power."""

@@ -47,6 +47,48 @@ def power_on(connection: Any, name: str) -> None:
         domain.create()
 
 
+def set_command_line(connection: Any, name: str, line: str) -> None:
+    """What the machine's kernel is told from its next start on: its identity may be another by then."""
+    with _named(name) as libvirt:
+        flags = libvirt.VIR_DOMAIN_XML_INACTIVE | libvirt.VIR_DOMAIN_XML_SECURE
+        described = connection.lookupByName(name).XMLDesc(flags)
+        if (changed := with_command_line(described, line)) != described:
+            connection.defineXML(changed)
+
+
+def pause(connection: Any, name: str) -> None:
+    """Stop a machine's processors; nothing happens to one that is stopped already."""
+    with _named(name) as libvirt:
+        domain = connection.lookupByName(name)
+        if domain.state()[0] != libvirt.VIR_DOMAIN_PAUSED:
+            domain.suspend()
+
+
+def resume(connection: Any, name: str) -> None:
+    """Let a machine's processors go on; nothing happens to one that is not stopped."""
+    with _named(name) as libvirt:
+        domain = connection.lookupByName(name)
+        if domain.state()[0] == libvirt.VIR_DOMAIN_PAUSED:
+            domain.resume()
+
+
+def ports(connection: Any, name: str) -> dict[str, str]:
+    """The machine's ports on the bridges, by the bridge's name; {} while it is off."""
+    with _named(name):
+        domain = connection.lookupByName(name)
+        return ports_of(domain.XMLDesc(0)) if domain.isActive() else {}
+
+
+def ports_of(description: str) -> dict[str, str]:
+    """The ports that libvirt has made for a machine that runs, read from its description."""
+    found = {}
+    for interface in ElementTree.fromstring(description).iterfind("devices/interface"):
+        source, target = interface.find("source"), interface.find("target")
+        if source is not None and target is not None:
+            found[source.get("bridge", "")] = target.get("dev", "")
+    return found
+
+
 def links(connection: Any, name: str, to: Literal["up", "down"]) -> None:
     """Plug or unplug the private and the public network; it stays so over a loss of power."""
     with _named(name) as libvirt:
@@ -71,6 +113,16 @@ def with_links(description: str, to: Literal["up", "down"]) -> list[str]:
         link.set("state", to)
         found.append(ElementTree.tostring(interface, encoding="unicode"))
     return found
+
+
+def with_command_line(description: str, line: str) -> str:
+    """The description with another command line of the kernel."""
+    domain = ElementTree.fromstring(description)
+    command = domain.find("os/cmdline")
+    if command is None or command.text == line:
+        return description
+    command.text = line
+    return ElementTree.tostring(domain, encoding="unicode")
 
 
 def with_lasting_console(description: str) -> str:

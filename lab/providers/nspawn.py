@@ -11,6 +11,7 @@ from pathlib import Path
 
 from lab import cgroups, netns, network, processes
 from lab.box import Box
+from lab.copying import discard
 from lab.providers import disks, keeper
 from lab.providers.base import LabContext, MachineSpec, State
 
@@ -46,6 +47,16 @@ class Nspawn:
             for made in [pool.submit(self._make, box, spec) for spec in specs]:
                 made.result()
 
+    def add(self, box: Box, spec: MachineSpec) -> None:
+        """Make and start one container."""
+        self._make(box, spec)
+
+    def remove(self, spec: MachineSpec) -> None:
+        """Kill a container and remove its folder."""
+        disks.stop_spare(self.context.folder, spec.folder)
+        self._kill(spec.name)
+        discard(spec.folder)
+
     def settle(self, box: Box, specs: Sequence[MachineSpec]) -> None:
         """Have the disks of the next reset made."""
         for spec in specs:
@@ -65,6 +76,16 @@ class Nspawn:
     def heal(self, spec: MachineSpec) -> None:
         self._links(spec, "up", ("eth1", "eth2"))
 
+    def pause(self, spec: MachineSpec) -> None:
+        cgroups.freeze(self.context.netns, spec.name)
+
+    def resume(self, spec: MachineSpec) -> None:
+        cgroups.thaw(self.context.netns, spec.name)
+
+    def ports(self, spec: MachineSpec) -> dict[str, str]:
+        links = json.loads((spec.folder / "keeper.json").read_text())["links"]
+        return {link["bridge"]: link["host"] for link in links.values()}
+
     def state(self, spec: MachineSpec) -> State:
         if not (spec.folder / "keeper.json").exists():
             return "absent"
@@ -72,7 +93,7 @@ class Nspawn:
 
     def _make(self, box: Box, spec: MachineSpec) -> None:
         folder = spec.folder
-        (folder / "root").mkdir(exist_ok=True)
+        (folder / "root").mkdir(parents=True, exist_ok=True)
         disks.stop_spare(self.context.folder, folder)
         disk = disks.make(folder, box.docker)
         (disk / "upper/etc/lab/machine.env").write_text(spec.env_file())
@@ -107,7 +128,9 @@ class Nspawn:
     def _start(self, spec: MachineSpec) -> None:
         file = spec.folder / "keeper.json"
         description = json.loads(file.read_text())
-        description["cgroups"] = [str(group) for group in cgroups.create(self.context.netns, spec.name)]
+        size = spec.machine
+        groups = cgroups.create(self.context.netns, spec.name, memory=size.memory, cpus=size.cpus)
+        description["cgroups"] = [str(group) for group in groups]
         file.write_text(json.dumps(description, indent=1))
         script = Path(keeper.__file__)
         processes.start(
@@ -125,6 +148,7 @@ class Nspawn:
         """Kill all there is of these machines (of all if none is named) and remove their control groups."""
         lab, killed = self.context.netns, 0
         for machine in machines or ("",):
+            cgroups.thaw(lab, machine)  # what is frozen does not die
             # keepers before what they keep, or they would boot it again
             keepers = self._keepers(machine) if machine else processes.marked(self.context.folder)
             killed += processes.kill(keepers)

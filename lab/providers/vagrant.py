@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from lab import processes
-from lab.box import Box
+from lab.box import Box, VmBox
 from lab.copying import discard
 from lab.errors import MachineError, UserError
 from lab.providers import domains, vagrant_plan
@@ -25,6 +25,7 @@ VAGRANTFILE = Path(__file__).resolve().parents[2] / "Vagrantfile"
 UP_WITHIN = {True: 180.0, False: 420.0}  # seconds, by whether KVM works; emulation needs about 40
 GRACE = 10.0  # seconds in which an interrupted Vagrant may tidy up
 TAIL = 1500  # characters of a log that an error carries
+PART = "LAB_PART"  # in the environment of Vagrant's processes
 UNWANTED = ("SSH_AUTH_SOCK", "VAGRANT_DEFAULT_PROVIDER", "LIBVIRT_DEFAULT_URI", "RUBYOPT", "RUBYLIB")
 
 
@@ -49,21 +50,35 @@ class VagrantLibvirt:
         warm.start()
         self._vagrant_up(specs)
 
+    def add(self, box: Box, spec: MachineSpec) -> None:
+        """Start one more machine; Vagrant makes it unless it has made it before."""
+        vm = box.vm()
+        processes.kill(
+            processes.marked(self.context.folder, {PART: "vagrant"})
+        )  # of a harness that was killed
+        if spec.name in self._known():
+            self._afresh(spec, vm)
+            return
+        spec.folder.mkdir(parents=True, exist_ok=True)
+        (self.daemon.images / f"{spec.name}.img").unlink(missing_ok=True)
+        self.daemon.connection().storagePoolLookupByName("default").refresh()
+        self._write_plan([spec], vm)
+        self._vagrant_up([spec])
+
+    def remove(self, spec: MachineSpec) -> None:
+        """Take a machine's power and its disk; libvirt keeps its description, which costs nothing."""
+        if spec.name in self._known():
+            domains.power_off(self.daemon.connection(), spec.name)
+        (self.daemon.images / f"{spec.name}.img").unlink(missing_ok=True)
+        discard(spec.folder)
+
     def prepare(self, box: Box, specs: Sequence[MachineSpec], *, wait: bool = False) -> None:
         """All that must be there before `vagrant up`: the daemon, the box, and what the Vagrantfile reads."""
         vm = box.vm()
         home = self.daemon.home
         self.daemon.write()
         vagrant_plan.register_box(vm.image, home / "vagrant", self.daemon.images)
-        plan = vagrant_plan.plan(
-            specs,
-            vm,
-            ssh_key=self.context.ssh_key,
-            kvm=self.kvm,
-            within=UP_WITHIN[self.kvm],
-            wait=wait,
-        )
-        (home / "plan.json").write_text(json.dumps(plan, indent=1))
+        self._write_plan(specs, vm, wait=wait)
         (home / "tmp").mkdir(exist_ok=True)
         for spec in specs:
             spec.folder.mkdir(parents=True, exist_ok=True)
@@ -76,6 +91,7 @@ class VagrantLibvirt:
         return {
             **kept,
             processes.MARK: str(self.context.folder),
+            PART: "vagrant",
             "LAB_VAGRANT_JSON": str(home / "plan.json"),
             "VAGRANT_CWD": str(VAGRANTFILE.parent),
             "VAGRANT_HOME": str(home / "vagrant"),
@@ -99,7 +115,7 @@ class VagrantLibvirt:
         # A snapshot of a running machine would be back sooner, with the clock of the day it was taken:
         # set right, it ends every lease in etcd at once. A boot is what users get from `lab up`, too.
         with ThreadPoolExecutor(len(specs)) as pool:
-            for done in [pool.submit(self._afresh, spec) for spec in specs]:
+            for done in [pool.submit(self._afresh, spec, box.vm()) for spec in specs]:
                 done.result()
 
     def settle(self, box: Box, specs: Sequence[MachineSpec]) -> None:
@@ -117,10 +133,25 @@ class VagrantLibvirt:
     def heal(self, spec: MachineSpec) -> None:
         domains.links(self.daemon.connection(), spec.name, "up")
 
+    def pause(self, spec: MachineSpec) -> None:
+        domains.pause(self.daemon.connection(), spec.name)
+
+    def resume(self, spec: MachineSpec) -> None:
+        domains.resume(self.daemon.connection(), spec.name)
+
+    def ports(self, spec: MachineSpec) -> dict[str, str]:
+        return domains.ports(self.daemon.connection(), spec.name)
+
     def state(self, spec: MachineSpec) -> State:
         if not self.daemon.running():
             return "absent"
         return domains.state(self.daemon.connection(), spec.name)
+
+    def _write_plan(self, specs: Sequence[MachineSpec], vm: VmBox, *, wait: bool = False) -> None:
+        within = UP_WITHIN[self.kvm]
+        key = self.context.ssh_key
+        plan = vagrant_plan.plan(specs, vm, ssh_key=key, kvm=self.kvm, within=within, wait=wait)
+        (self.daemon.home / "plan.json").write_text(json.dumps(plan, indent=1))
 
     def _vagrant_up(self, specs: Sequence[MachineSpec]) -> None:
         log = self.daemon.home / "vagrant.log"
@@ -134,9 +165,11 @@ class VagrantLibvirt:
             parts += [f"{spec.console} ends in:\n{_tail(spec.console)}" for spec in specs]
             raise MachineError("\n".join(parts)) from None
 
-    def _afresh(self, spec: MachineSpec) -> None:
+    def _afresh(self, spec: MachineSpec, vm: VmBox) -> None:
         connection = self.daemon.connection()
         domains.power_off(connection, spec.name)
+        spec.folder.mkdir(parents=True, exist_ok=True)
+        domains.set_command_line(connection, spec.name, vagrant_plan.command_line(spec, vm.arguments))
         layer = self.daemon.images / f"{spec.name}.img"
         layer.unlink(missing_ok=True)
         base = f"/var/lib/libvirt/images/{vagrant_plan.VOLUME}"

@@ -82,7 +82,7 @@ module DiscoveryLab
       places = networks(lab).transform_values do |network|
         (IPAddr.new(network).to_i + FIRST_HOST + index).then { |number| IPAddr.new(number, Socket::AF_INET).to_s }
       end
-      { "memory" => 1024, "cpus" => 1, "metadata" => {} }.merge(places).merge(machine)
+      { "memory" => 1024, "cpus" => 1, "autostart" => true, "etcd" => "member", "metadata" => {} }.merge(places).merge(machine)
     end
   end
 
@@ -100,8 +100,21 @@ module DiscoveryLab
       prefix = IPAddr.new(networks(lab)[network]).prefix
       { "address" => machine[network], "netmask" => IPAddr.new("255.255.255.255").mask(prefix).to_s }
     end
-    machine.slice("name", "memory", "cpus", "control")
+    machine.slice("name", "memory", "cpus", "control", "autostart")
            .merge("command_line" => line, "networks" => links, "control_network" => networks(lab)["control"])
+  end
+
+  def addresses(machines) = machines.map { |one| "#{one["name"]}=#{one["private"]}" }.join(",")
+
+  def etcd_state(machine)
+    return "proxy" if machine["etcd"] == "proxy"
+
+    machine["autostart"] ? "new" : "existing"
+  end
+
+  # One that does not start by itself joins those that do, once `etcdctl member add` has told them of it.
+  def members(machine, machines)
+    machines.select { |one| one["etcd"] == "member" && (one["autostart"] || one.equal?(machine)) }
   end
 
   def identity(machine, machines, lab, id, public_key)
@@ -112,8 +125,10 @@ module DiscoveryLab
       "LAB_NAME" => "vagrant", "LAB_HOSTNAME" => machine["name"], "LAB_MACHINE_ID" => id,
       "LAB_CONTROL_ADDRESS" => with_prefix["control"], "LAB_PRIVATE_ADDRESS" => with_prefix["private"],
       "LAB_PUBLIC_ADDRESS" => with_prefix["public"].to_s, "LAB_GATEWAY" => gateway, "LAB_REGISTRY" => gateway,
-      "LAB_PEERS" => machines.map { |peer| "#{peer["name"]}=#{peer["private"]}" }.join(","),
+      "LAB_PEERS" => addresses(machines),
+      "LAB_ETCD_STATE" => etcd_state(machine), "LAB_ETCD_MEMBERS" => addresses(members(machine, machines)),
       "LAB_ETCD_HEARTBEAT_MS" => "500", "LAB_ETCD_ELECTION_MS" => "5000",
+      "LAB_FLEET" => lab.dig("fleet", "enabled") == false ? "no" : "yes",
       "LAB_FLEET_AGENT_TTL" => lab.dig("fleet", "agent_ttl") || "30s",
       "LAB_FLEET_METADATA" => machine["metadata"].map { |name, value| "#{name}=#{value}" }.join(","),
       "LAB_SSH_KEY" => public_key, "LAB_CA" => ""

@@ -23,10 +23,13 @@ class Command:
         self.place = place
 
     def start(self, *words: str) -> subprocess.Popen[str]:
-        """Start `lab WORDS...` and return at once; its output goes to a file."""
+        """Start `lab WORDS...` and return at once; its output goes to a file.
+
+        It can be interrupted, also where the tests themselves run in the background and cannot.
+        """
         with (self.place / "output").open("w") as output:
             return subprocess.Popen(
-                [sys.executable, "-m", "lab", *words],
+                ["env", "--default-signal=INT", sys.executable, "-m", "lab", *words],
                 cwd=self.place,
                 env=self._environment(),
                 stdin=subprocess.DEVNULL,

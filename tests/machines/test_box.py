@@ -87,11 +87,13 @@ def test_the_stack_s_commands_are_there_and_run(whole: Box, tmp_path: Path) -> N
         assert "fleet" in inside(whole, command, tmp_path)
 
 
-def test_the_registry_s_seed_holds_the_ambassadors_and_nothing_of_the_reader(whole: Box) -> None:
+def test_the_registry_s_seed_holds_what_articles_pull_and_nothing_of_the_reader(whole: Box) -> None:
     repositories = whole.registry / "docker" / "registry" / "v2" / "repositories"
     names = {str(path.parent.relative_to(repositories)) for path in repositories.glob("*/*/_manifests")}
-    programs = {"polvi/simple-amb", "polvi/docker-register", "polvi/dynamic-etcd-amb"}
-    assert names == {"library/debian", "lab/cache", *programs}
+    ambassadors = {"polvi/simple-amb", "polvi/docker-register", "polvi/dynamic-etcd-amb"}
+    others = {"lordelph/confd-demo", "rundock/influxdb", "rundock/dashboard"}
+    official = {"library/debian", "library/ubuntu", "library/nginx"}
+    assert names == {*official, *ambassadors, *others, "lab/cache"}
 
 
 def test_a_mirror_that_does_not_answer_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -114,7 +114,7 @@ def _lines(fleet: Cluster, count: int, unit: str) -> list[str]:
 def test_status_and_journal_of_a_unit_on_another_machine(fleet: Cluster) -> None:
     other = fleet.others[0]
     pinned(fleet, "there.service", other, "ExecStart=/bin/sh -c 'hostname; exec sleep infinity'")
-    fleet.unit("bad.service", f"MachineID={fleet.id(other)}", "ExecStart=/bin/false")
+    fleet.unit("bad.service", f"MachineID={fleet.id(other)}", "Type=oneshot\nExecStart=/bin/false")
     assert fleet.ctl("start", "bad.service").code == 1
     assert fleet.with_agent("fleetctl status bad").code == 3
     status = fleet.with_agent("fleetctl status there")

@@ -73,17 +73,21 @@ class State:
             desired.setdefault(target, "inactive")
         elif verb == "destroy":
             desired.pop(target, None)
-        elif verb == "stop" and known == "launched":
-            desired[target] = "loaded"
+        elif verb == "stop" and (known == "launched" or (known and UNITS[target].is_global)):
+            desired[target] = "loaded"  # what is inactive is refused, but a global unit is never asked
         elif verb == "unload" and known is not None:
             desired[target] = "inactive"
         return replace(self, desired=desired)
 
     def runs(self, unit: str) -> bool:
         """Whether a whole cluster runs the unit."""
+        return self.desired.get(unit) == "launched" and not self.waits(unit)
+
+    def waits(self, unit: str) -> bool:
+        """Whether the unit, though it is wanted, has no place: what it is to be beside is nowhere."""
         leader = UNITS[unit].leader
-        placed = not leader or self.desired.get(leader) in ("loaded", "launched")
-        return self.desired.get(unit) == "launched" and placed
+        led = not leader or self.desired.get(leader) in ("loaded", "launched")
+        return self.desired.get(unit) == "launched" and not led
 
 
 EMPTY = State({})
@@ -99,6 +103,8 @@ def operations(seed: int, count: int) -> list[Operation]:
             operation = Operation("heal", state.cut)
         elif len(made) == count - 1 and operation.verb == "cut":
             continue
+        if operation.verb == "stop" and state.waits(operation.target):
+            continue  # fleet refuses it, but only as soon as it has taken the unit from its machine
         made.append(operation)
         state = state.after(operation)
     return made

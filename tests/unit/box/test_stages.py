@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import fcntl
 import json
+import os
 import signal
 import subprocess
 import sys
 import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -100,7 +102,7 @@ def test_what_a_killed_builder_left_is_no_stage_and_goes_with_the_next_build_of_
     stages.ensure("stack-2", make_file)
     assert not (stages.folder / "root-1.part").exists()
     stages.ensure("root-1", make_file)
-    assert sorted(path.name for path in (stages.folder / "root-1").iterdir()) == ["file"]
+    assert sorted(path.name for path in (stages.folder / "root-1").iterdir()) == ["file", "size"]
 
 
 def test_what_a_living_builder_works_on_is_not_swept_away(stages: Stages) -> None:
@@ -161,6 +163,25 @@ def test_boxes_are_listed_with_size_and_users(home: Path) -> None:
         ("bbb2", "bookworm", False, ()),
     ]
     assert all(one.size >= 8192 for one in box.list_boxes())
+
+
+def test_the_size_of_a_stage_is_counted_once(home: Path) -> None:
+    before = {one.key: one.size for one in box.list_boxes()}
+    for file in (home / "boxes").glob("*/file"):
+        file.write_bytes(b"x" * (1 << 20))  # nothing writes to a stage; this shows that nobody looks
+
+    assert {one.key: one.size for one in box.list_boxes()} == before
+
+
+def test_old_boxes_are_those_that_no_lab_uses_and_nobody_asked_for(home: Path) -> None:
+    assert box.remove("old") == ["stack-0"], "a stage of no box"
+    long_ago = time.time() - 8 * box.DAY
+    for record in (home / "boxes").glob("*.json"):
+        os.utime(record, (long_ago, long_ago))
+    assert box.remove("old", days=9) == []
+
+    assert box.remove("old") == ["box bbb2", "stack-2"]
+    assert [one.key for one in box.list_boxes()] == ["aaa1"]
 
 
 def test_removing_a_box_keeps_what_others_share(home: Path) -> None:

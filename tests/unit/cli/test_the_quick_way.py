@@ -86,6 +86,7 @@ def test_a_plain_command_goes_straight_to_ssh(place: Path, words: list[str], lin
         ["run", "coreos-1", "--", "echo", "*"],
         ["run", "coreos-1", "--", "echo", ""],
         ["run", "coreos-1", "--help"],
+        ["run", "coreos-1", "--lab", "other", "--", "true"],
     ],
 )
 def test_all_else_goes_to_python_as_it_was_typed(place: Path, words: list[str]) -> None:

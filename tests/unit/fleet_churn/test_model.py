@@ -61,6 +61,14 @@ def test_two_machines_are_whole_at_any_time_and_all_in_the_end(seed: int, count:
     assert not state.cut
 
 
+@given(SEEDS, COUNTS)
+def test_no_unit_is_told_to_stop_that_is_wanted_and_has_no_place(seed: int, count: int) -> None:
+    state = EMPTY
+    for operation in operations(seed, count):
+        assert not (operation.verb == "stop" and state.waits(operation.target))
+        state = state.after(operation)
+
+
 def test_every_kind_of_operation_comes_up() -> None:
     verbs = {operation.verb for operation in operations(1, 500)}
     assert verbs == {"start", "stop", "unload", "destroy", "submit", "reboot", "reset", "cut", "heal"}
@@ -81,7 +89,9 @@ def test_what_a_unit_was_told_last_counts(seed: int, count: int, unit: str) -> N
     assert state.after(Operation("start", unit)).desired[unit] == "launched"
     assert unit not in state.after(Operation("destroy", unit)).desired
     stopped = state.after(Operation("stop", unit)).desired.get(unit)
-    assert stopped == ("loaded" if state.desired.get(unit) == "launched" else state.desired.get(unit))
+    known = state.desired.get(unit)
+    asked = known == "launched" or (known is not None and UNITS[unit].is_global)
+    assert stopped == ("loaded" if asked else known)
     unloaded = state.after(Operation("unload", unit)).desired.get(unit)
     assert unloaded == ("inactive" if unit in state.desired else None)
 

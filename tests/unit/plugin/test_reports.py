@@ -16,9 +16,11 @@ from lab.plugin import SESSION
 class Session:
     lab, used, chosen = object(), False, ""
     asked = []
-    def describe(self):
+    def file_for(self, test):
+        return test.parent
+    def describe(self, file):
         return "a stand-in"
-    def collect_evidence(self, test):
+    def collect_evidence(self, test, extra):
         self.asked.append(test)
         return f"in the folder of {test}"
 
@@ -119,6 +121,19 @@ def test_only_an_unexpected_failure_of_a_test_with_machines_leaves_evidence(inne
     )
     result = run(inner, "-s")
     result.stdout.fnmatch_lines(["asked for: *::test_fails", "*in the folder of *::test_fails"])
+
+
+def test_a_test_adds_files_of_its_own_to_its_bundle(inner: pytest.Pytester) -> None:
+    inner.makeconftest(STAND_IN.replace('return f"in the', 'return f"{sorted(extra)} in the'))
+    inner.makepyfile(
+        """
+        from lab.plugin import EXTRA
+        def test_fails(lab, request):
+            request.node.stash[EXTRA] = {"timeline.jsonl": lambda: "{}"}
+            assert 0
+        """
+    )
+    run(inner).stdout.fnmatch_lines(["*timeline.jsonl*in the folder of *::test_fails"])
 
 
 def test_a_fixture_that_fails_for_many_tests_leaves_one_bundle(inner: pytest.Pytester) -> None:

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+from lab import store, topology
 from lab.errors import UserError
 from lab.pytest_lab import Session
 
 CHECKOUT = Path(__file__).resolve().parents[3]
+LAB_YAML = CHECKOUT / "lab.yaml"
 
 
 @pytest.fixture(autouse=True)
@@ -21,7 +24,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def session(tmp_path: Path, **options: str) -> Session:
-    return Session(CHECKOUT / "lab.yaml", tmp_path, **options)  # type: ignore[arg-type]
+    return Session(LAB_YAML, tmp_path, **options)  # type: ignore[arg-type]
 
 
 def test_a_checkout_has_the_same_lab_at_every_run_and_another_one_another(tmp_path: Path) -> None:
@@ -34,7 +37,7 @@ def test_a_second_run_is_told_that_the_lab_is_in_use(tmp_path: Path, home: Path)
     first._lock()
     try:
         with pytest.raises(UserError, match="another pytest run is using lab"):
-            second.up()
+            second.up(LAB_YAML)
     finally:
         first.down()
     second._lock()
@@ -43,7 +46,86 @@ def test_a_second_run_is_told_that_the_lab_is_in_use(tmp_path: Path, home: Path)
 
 def test_a_name_that_is_no_lab_s_name_is_one_line(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="--lab-name: name"):
-        session(tmp_path, name="No Such Name").describe()
+        session(tmp_path, name="No Such Name").describe(LAB_YAML)
+
+
+def test_a_test_has_the_topology_that_is_nearest_to_it(tmp_path: Path) -> None:
+    near, other = tmp_path / "scenarios/near", tmp_path / "scenarios/other"
+    for folder in (near / "deeper", other):
+        folder.mkdir(parents=True)
+    (near / "lab.yaml").touch()
+    run = Session(None, tmp_path)
+
+    assert run.file_for(near / "test_it.py") == near / "lab.yaml"
+    assert run.file_for(near / "deeper/test_it.py") == near / "lab.yaml"
+    assert run.file_for(other / "test_it.py") == tmp_path / "lab.yaml"
+    assert run.file_for(tmp_path / "test_it.py") == tmp_path / "lab.yaml"
+    assert run.file_for(Path("/elsewhere/test_it.py")) == tmp_path / "lab.yaml"
+    assert session(tmp_path).file_for(near / "test_it.py") == LAB_YAML
+
+
+def up_already(name: str, text: str) -> None:
+    """A lab that says it is up, as one that somebody has brought up by hand."""
+    described = topology.parse(f"name: {name}\n{text}", "lab.yaml")
+    store.folder(name).mkdir(parents=True)
+    store.Record(name, "up", "nspawn", "asked for", False, "0123", described).save()
+
+
+def test_a_lab_that_is_up_is_used_only_by_tests_of_its_topology(tmp_path: Path) -> None:
+    alike, unlike = tmp_path / "alike.yaml", tmp_path / "unlike.yaml"
+    alike.write_text("machines: [{name: host-1}, {name: host-2, autostart: false}]")
+    unlike.write_text("machines: [{name: host-1}, {name: host-2}]")
+    up_already("t-mine", alike.read_text())
+    run = Session(None, tmp_path, name="t-mine", provider="nspawn")
+
+    assert run.describe(alike) == "lab 't-mine', which is up: provider nspawn (asked for)"
+    assert re.match(r"lab 't-mine-[0-9a-f]{4}': 2 machines, nspawn", run.describe(unlike))
+
+
+def test_a_long_name_leaves_room_for_the_mark_of_a_topology(tmp_path: Path) -> None:
+    up_already("t-a-name-of-twenty-x", "machines: [{name: other}]")
+    run = Session(None, tmp_path, name="t-a-name-of-twenty-x", provider="nspawn")
+
+    assert re.match(r"lab 't-a-name-of-tw[a-z-]*-[0-9a-f]{4}': 3 machines", run.describe(LAB_YAML))
+
+
+def test_tests_of_one_topology_follow_one_another(pytester: pytest.Pytester) -> None:
+    (pytester.path / "conftest.py").write_text(
+        "import pytest\n"
+        "@pytest.fixture\n"
+        "def lab(): pass\n"
+        "def pytest_collection_finish(session):\n"
+        "    print('order:', *(item.name for item in session.items))\n"
+    )
+    for place, names in {"a": ["a1", "a2"], "b": ["b1"], "c": ["c1"]}.items():
+        (pytester.path / place).mkdir()
+        tests = "".join(f"def test_{name}(lab): pass\ndef test_{name}_plain(): pass\n" for name in names)
+        (pytester.path / place / f"test_{place}.py").write_text(tests)
+    (pytester.path / "b/lab.yaml").write_text("machines: [{name: host-1}]")
+
+    result = pytester.runpytest_subprocess("-p", "lab.plugin", "-s", "--lab-provider=nspawn")
+
+    assert next(line for line in result.outlines if line.startswith("order:")).split()[1:] == [
+        *("test_a1", "test_a1_plain", "test_a2", "test_a2_plain", "test_c1", "test_c1_plain"),
+        *("test_b1", "test_b1_plain"),
+    ]
+    described = [line for line in result.outlines if line.startswith("lab 'pytest-")]
+    assert [line.split("': ")[1] for line in described] == ["3 machines, nspawn", "1 machine, nspawn"]
+
+
+def test_a_mistake_in_any_of_the_topologies_ends_the_run_before_a_machine_is_made(
+    pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PYTHONPATH", str(CHECKOUT))
+    for place in ("a", "b"):
+        (pytester.path / place).mkdir()
+        (pytester.path / place / f"test_{place}.py").write_text("def test_it(lab): pass")
+    (pytester.path / "b/lab.yaml").write_text("machines: [{name: host-1, etcd: none}]")
+
+    result = pytester.runpytest_subprocess("-p", "lab.plugin")
+
+    assert result.ret == 2
+    assert len([line for line in result.outlines if "lab.yaml: machines.0.etcd: 'none'" in line]) == 1
 
 
 def test_a_topology_that_is_not_there_ends_the_run_with_one_line_and_code_2(

@@ -6,7 +6,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from lab.providers.domains import with_lasting_console, with_links
+from lab.providers.domains import ports_of, with_lasting_console, with_links
 
 DOMAIN = """
 <domain type='qemu'>
@@ -41,3 +41,12 @@ def test_a_console_log_is_appended_to_from_the_second_start_on() -> None:
 def test_a_description_that_is_right_already_stays_as_it_is() -> None:
     right = with_lasting_console(DOMAIN)
     assert with_lasting_console(right) is right
+
+
+def test_a_machine_s_ports_are_read_from_what_runs() -> None:
+    live = """<domain><devices>
+      <interface type='network'><source network='control' bridge='control'/><target dev='vnet0'/></interface>
+      <interface type='bridge'><source bridge='private'/><target dev='vnet1'/></interface>
+    </devices></domain>"""
+    assert ports_of(live) == {"control": "vnet0", "private": "vnet1"}
+    assert ports_of(DOMAIN) == {}, "a machine that is off has none"

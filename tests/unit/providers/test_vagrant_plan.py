@@ -122,5 +122,5 @@ def test_a_plain_vagrant_reads_the_same_machines_from_the_topology(tmp_path: Pat
 IDENTITY = {f"LAB_{name}_ADDRESS" for name in ("CONTROL", "PRIVATE", "PUBLIC")} | {
     *("LAB_NAME", "LAB_HOSTNAME", "LAB_MACHINE_ID", "LAB_GATEWAY", "LAB_REGISTRY", "LAB_PEERS"),
     *("LAB_ETCD_HEARTBEAT_MS", "LAB_ETCD_ELECTION_MS", "LAB_FLEET_AGENT_TTL", "LAB_FLEET_METADATA"),
-    *("LAB_SSH_KEY", "LAB_CA"),
+    *("LAB_SSH_KEY", "LAB_CA", "LAB_FLEET", "LAB_ETCD_STATE", "LAB_ETCD_MEMBERS"),
 }

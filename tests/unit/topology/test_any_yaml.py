@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 
 import yaml
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from lab import topology
@@ -35,6 +35,7 @@ def _parse(text: str) -> None:
 
 
 @given(st.text())
+@example('"a\\nb": 1')
 def test_any_text_is_understood_or_refused_in_one_line(text: str) -> None:
     _parse(text)
 

@@ -24,6 +24,13 @@ MISTAKES = {
     "machines that are a word": ("machines: three", ["machines: must be a list"]),
     "a machine that is a word": ("machines: [web]", ["machines.0", "write `- {name: web}`"]),
     "a machine without a name": ("machines: [{memory: 512}]", ["machines.0.name", "required"]),
+    "an unknown part for etcd": ("machines: [{name: a, etcd: none}]", ["machines.0.etcd: 'none'", "proxy"]),
+    "no machine to begin with": (
+        "machines: [{name: a, autostart: false}]",
+        ["machines: none is an etcd member that starts by itself"],
+    ),
+    "proxies alone": ("machines: [{name: a, etcd: proxy}]", ["none is an etcd member"]),
+    "a maybe": ("machines: [{name: a, autostart: maybe}]", ["machines.0.autostart: 'maybe'"]),
     "duplicate name": ("machines: [{name: a}, {name: a}]", ["'a' is there twice"]),
     "duplicate private address": (
         "machines: [{name: a, private: 10.1.0.50}, {name: b, private: 10.1.0.50}]",

@@ -28,9 +28,9 @@ def test_what_is_no_duration_is_refused(text: str) -> None:
 def test_what_is_true_already_takes_no_time() -> None:
     start = time.monotonic()
 
-    assert eventually(lambda: "there", within="10s") == "there"
+    assert eventually(lambda: "there", within="10s", every=5) == "there"
 
-    assert time.monotonic() - start < 0.05
+    assert time.monotonic() - start < 1
 
 
 def test_what_comes_true_is_returned() -> None:
@@ -45,7 +45,7 @@ def test_what_never_comes_true_is_given_up_in_time_and_told() -> None:
     with pytest.raises(MachineError, match=r"the door is open: not within 0\.2 s; seen last: 0"):
         eventually(lambda: 0, within="200ms", what="the door is open")
 
-    assert 0.2 <= time.monotonic() - start < 0.4
+    assert 0.2 <= time.monotonic() - start < 1
 
 
 def test_a_condition_is_looked_at_once_more_when_time_is_up() -> None:

@@ -1,0 +1,111 @@
+"""`lab fault` and `lab heal`: something goes wrong on purpose, and is put right again."""
+
+from __future__ import annotations
+
+import argparse
+import time
+from contextlib import ExitStack
+from dataclasses import asdict
+from typing import TYPE_CHECKING
+
+from lab.errors import UserError
+
+if TYPE_CHECKING:
+    from lab.cli import Session
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("kind", metavar="NAME", nargs="?", default="", help="the fault; --list shows all")
+    parser.add_argument("target", metavar="TARGET", nargs="?", default="", help="whom it hits")
+    parser.add_argument("--for", dest="span", metavar="TIME", default="", help="heal it after TIME (10s, 2m)")
+    parser.add_argument("--amount", default="", help="how much: 100ms, 20%%, +60s")
+    parser.add_argument("--list", action="store_true", help="show every fault, and why one is not possible")
+
+
+def fault(session: Session) -> None:
+    from lab import faults
+    from lab.lifecycle import open_lab
+
+    options = session.options
+    if options.list:
+        return _list(session)
+    if not options.kind:
+        raise UserError("lab fault: which one? `lab fault --list` shows all")
+    kind = faults.kind(options.kind)
+    span = _span(options.span)
+    if not (options.target or kind.default):
+        raise UserError(f"lab fault {kind.name}: no target; `lab fault --help` says how one is named")
+    lab = open_lab(session.lab, session.progress)
+    if span is None:
+        made = faults.leave(lab, kind, options.target, amount=options.amount)
+        said = [f"{made.kind} of {made.target} is in place; `lab heal` heals it"]
+        session.result(asdict(made), said)
+        return None
+    with ExitStack() as healing:
+        with session.progress.step(f"making the {kind.name}"):
+            made = healing.enter_context(
+                faults.inject(lab, kind, options.target, amount=options.amount, checked=False)
+            )
+        with session.progress.step(f"{made.kind} of {made.target}, for {span:g} s"):
+            time.sleep(max(0.0, span - made.elapsed()))
+        with session.progress.step("healing"):
+            healing.close()
+    session.result({**asdict(made), "seconds": made.elapsed()}, [f"{made.kind} of {made.target} is healed"])
+    return None
+
+
+def heal(session: Session) -> None:
+    from lab import faults
+    from lab.lifecycle import open_lab
+
+    lab = open_lab(session.lab, session.progress)
+    if session.options.node:
+        name = lab[session.options.node].name
+        lab.heal(name)
+        session.result({"machine": name, "network": "whole"}, [f"{name} has its networks again"])
+        return
+    with session.progress.step("healing"):
+        healed = faults.heal_all(lab)
+        for name in lab.specs:  # what `lab cut` and `lab crash` have done is in no ledger
+            lab.resume(name)
+            if lab.state(name) != "running":
+                lab.power_on(name)
+                healed.append(f"power of {name}")
+            lab.heal(name)
+    session.result({"healed": healed}, [f"healed: {', '.join(healed)}" if healed else "nothing was amiss"])
+
+
+def _list(session: Session) -> None:
+    """Every fault; whether it is possible can only be said of a lab that is up."""
+    from lab import faults, store
+    from lab.lifecycle import open_lab
+
+    record = store.read(session.lab)
+    lab = open_lab(session.lab) if record is not None and record.stage == "up" else None
+    rows = [
+        {
+            "name": kind.name,
+            "summary": kind.summary,
+            "target": kind.default,
+            "amount": kind.amount,
+            "impossible": (kind.available(lab) if lab else None),
+        }
+        for kind in faults.kinds()
+    ]
+    lines = []
+    for row in rows:
+        lines.append(f"{row['name']:<18}{row['summary']}" + (f" ({row['amount']})" if row["amount"] else ""))
+        if row["impossible"]:
+            lines.append(f"{'':<18}not possible here: {row['impossible']}")
+    if lab is None:
+        lines.append(f"no lab {session.lab!r} is up, so what is possible there is not known")
+    session.result(rows, lines)
+
+
+def _span(text: str) -> float | None:
+    from lab.waiting import seconds
+
+    try:
+        return seconds(text) if text else None
+    except ValueError as problem:
+        raise UserError(f"--for: {problem}") from None

@@ -1,0 +1,315 @@
+"""Measures what one fault costs the clients of one stack, and what the time went to."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from types import TracebackType
+from typing import Literal
+
+from lab import faults, judge
+from lab.breakdown import Bound, Service, Share, ends, split
+from lab.errors import MachineError
+from lab.faults import Kind
+from lab.health import Void, patience, require_start
+from lab.probe import INTERVAL, TIMEOUT, Probe
+from lab.recorder import Recorder
+from lab.running import Lab
+from lab.samples import Outage, Sample, percentiles
+from lab.timeline import Event
+from lab.waiting import eventually
+
+Verdict = Literal["within", "over", "void"]
+BEFORE = 1.0  # seconds of good answers before a fault: what the service is like without
+NOTICED = 2.0  # seconds after which a fault that stops the service has stopped it
+STEADY = 2.0  # seconds without a failure after which a service counts as back
+STALL = 1.0  # seconds at a time that the probe may stand still: a phase's bound has five times that as slack
+INTERVAL_EMULATED = 0.2  # a request costs an emulated proxy 50 ms: more would be a load test
+TIMEOUT_EMULATED = 2.0
+
+
+@dataclass(frozen=True)
+class Stack:
+    """A service as a client sees it, what its events are called, and the configured times of its parts."""
+
+    name: str
+    url: Callable[[], str]
+    expect: str
+    service: Service
+    units: tuple[str, ...] = ()
+    bounds: Mapping[str, Bound] = field(default_factory=dict)
+    backend: str = ""
+    key_ttl: float | None = None  # seconds after which the service's keys must have gone or changed
+    interval: float = INTERVAL  # seconds between two requests
+    timeout: float = TIMEOUT  # seconds that a client waits: longer than a proxy that then asks another server
+    slack: float = 5.0  # seconds that each bounded phase may take beyond its bound: the work itself
+    ready: Callable[[], None] | None = None  # before a fault: returns once the stack is whole, as by its own
+    mend: Callable[[], None] | None = None  # after one: does what is left to a person, who starts containers
+
+
+@dataclass(frozen=True)
+class Budget:
+    """How long clients may be without an answer, in ms, and the configured times that it comes from."""
+
+    ms: float
+    derivation: str
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """One fault against one stack. Moments are on the monotonic clock, `began` on the wall clock."""
+
+    name: str
+    stack: str
+    fault: str
+    target: str
+    provider: str
+    began: float
+    start: float
+    at: float
+    healed: float
+    end: float
+    verdict: Verdict
+    why: str
+    budget: Budget
+    outages: Sequence[Outage]
+    kept: Sequence[Outage]
+    samples: Sequence[Sample]
+    kept_samples: Sequence[Sample]
+    shares: Sequence[Share]
+    events: Sequence[Event]
+    lag: float
+    clock_error: float
+    missing: Sequence[str] = field(default_factory=list)
+    aim: str = ""  # the target as it was asked for: the same in all repetitions, wherever units run
+
+    @property
+    def cell(self) -> str:
+        """The fault and whom it hits, as a reader says it."""
+        whom = re.sub(r"machine_of\(([^)]+)\)", r"\1's machine", self.aim).replace(".service", "")
+        place, _, what = whom.partition(":")
+        return self.fault + (f" of {what} on {place}" if what else f" of {place}" if place else "")
+
+    @property
+    def outage_ms(self) -> float:
+        """All the time without an answer, in ms: several short outages cost as much as a long one."""
+        return sum(outage.ms for outage in self.outages)
+
+    @property
+    def failed(self) -> int:
+        return sum(not sample.ok for sample in self.samples)
+
+    @property
+    def latency(self) -> dict[float, float]:
+        return percentiles(self.samples)
+
+
+def measure(
+    lab: Lab,
+    stack: Stack,
+    kind: Kind,
+    target: str,
+    budget: Budget,
+    *,
+    name: str = "",
+    hold: float = 0.0,
+    recovers: bool = True,
+    amount: str = "",
+    meanwhile: Callable[[], None] | None = None,
+    trail: Callable[[Sequence[Event]], None] | None = None,
+) -> Measurement:
+    """Make the fault, hold it for `hold` seconds and until clients are served again, then heal it.
+
+    A service that `recovers` gets the budget's time for that; one that cannot come back while the fault
+    is in place is healed after `hold`. `meanwhile` runs while it is in place. `trail` gets the timeline if
+    there is no result. The result's verdict is "void" when the lab or the stack was sick before, or the
+    probe stood still.
+    Raises MachineError when the lab is not whole again afterwards, NotPossible where the fault cannot be
+    made.
+    """
+    __tracebackhide__ = True
+    if reason := kind.available(lab):
+        raise faults.NotPossible(f"{kind.name} is not possible here: {reason}")
+    began, void, lasting = time.time(), "", list[str]()
+    try:
+        if stack.ready is not None:
+            stack.ready()
+    except MachineError as problem:
+        why = f"void, no measurement: the stack is not whole: {problem}"
+        return _void(lab, stack, kind, target, budget, name, began, why)
+    probe, kept = probes(lab, stack)
+    # of a request that hangs nothing is known for that long: a second of it is in STEADY
+    unknown = max(0.0, probe.timeout - TIMEOUT)
+    with contextlib.ExitStack() as running:
+        recorder = running.enter_context(Recorder(lab))
+        try:
+            require_start(lab, f"{kind.name} of {target or kind.default}", stack.units)
+        except Void as problem:
+            return _void(lab, stack, kind, target, budget, name, began, str(problem))
+        if trail is not None:
+            running.push(_trailing(recorder, probe, trail))
+        running.enter_context(probe)
+        running.enter_context(kept)
+        _steady(probe, time.monotonic() + BEFORE, patience(lab))
+        start = min(sample.start for sample in list(probe.samples))
+        with faults.inject(lab, kind, target, amount=amount, units=stack.units, checked=False) as fault:
+            if meanwhile is not None:
+                meanwhile()
+            if recovers:
+                with contextlib.suppress(MachineError):  # the verdict will say it
+                    seen = fault.at + max(hold, NOTICED) + unknown
+                    _steady(probe, seen, hold + budget.ms / 1000 + STEADY + unknown, STEADY + unknown)
+            else:
+                eventually(lambda: fault.elapsed() >= hold, hold + 1, f"{kind.name} has been held")
+        healed = time.monotonic()
+        if stack.mend is not None:
+            stack.mend()
+        faults.require_healthy(lab, f"after {kind.name} of {fault.target}", stack.units)
+        try:
+            _steady(probe, time.monotonic(), patience(lab), STEADY + unknown)
+        except MachineError as problem:  # a defect to be told with all that was measured, like an outage
+            lasting = [f"not served again after the healing: {problem}"]
+        end = time.monotonic()
+    events = recorder.events(probe.outages)
+    outages = probe.outages
+    try:
+        probe.require_sound(STALL)
+        lost = sum(outage.ms for outage in outages)
+        void = "; ".join(judge.undecided(lost, budget.ms, probe.blind * 1000))
+    except Void as problem:
+        void = str(problem)
+    shares = explained(outages, events, fault.at, stack)
+    complaints = lasting + judged(stack, budget, outages, shares, events, fault.at, healed)
+    return Measurement(
+        name=name or f"{stack.name}-{kind.name}",
+        stack=stack.name,
+        fault=kind.name,
+        target=str(fault.target),
+        provider=lab.record.provider,
+        began=began,
+        start=start,
+        at=fault.at,
+        healed=healed,
+        end=end,
+        verdict="void" if void else "over" if complaints else "within",
+        why=void or "; ".join(complaints),
+        budget=budget,
+        outages=outages,
+        kept=kept.outages,
+        samples=list(probe.samples),
+        kept_samples=list(kept.samples),
+        shares=shares,
+        events=events,
+        lag=probe.lag,
+        clock_error=recorder.clock_error(),
+        missing=recorder.missing,
+        aim=target or kind.default,
+    )
+
+
+def probes(lab: Lab, stack: Stack) -> tuple[Probe, Probe]:
+    """One probe that connects anew for each request, and one that keeps its connection."""
+    emulated = lab.provider.emulated
+
+    def probe(kept: bool) -> Probe:
+        return Probe(
+            stack.url(),
+            lab.namespace,
+            expect=stack.expect,
+            interval=INTERVAL_EMULATED if emulated else stack.interval,
+            timeout=max(stack.timeout, TIMEOUT_EMULATED) if emulated else stack.timeout,
+            kept=kept,
+            backend=stack.backend,
+        )
+
+    return probe(kept=False), probe(kept=True)
+
+
+def explained(outages: Sequence[Outage], events: Sequence[Event], at: float, stack: Stack) -> list[Share]:
+    """What the longest outage went to; nothing if there was none."""
+    longest = max(outages, key=lambda outage: outage.ms, default=None)
+    if longest is None:
+        return []
+    return split(longest, ends(events, at, stack.service, longest.end), stack.bounds)
+
+
+def judged(
+    stack: Stack,
+    budget: Budget,
+    outages: Sequence[Outage],
+    shares: Sequence[Share],
+    events: Sequence[Event],
+    at: float,
+    healed: float,
+) -> list[str]:
+    """What is wrong with a measurement, in words; nothing if all is as configured."""
+    total = sum(outage.ms for outage in outages)
+    found = judge.over_budget(total, budget.ms, budget.derivation)
+    found += judge.over_bounds(shares, stack.slack * 1000)
+    if stack.key_ttl is not None:
+        keys, slack = stack.service.keys, min(stack.slack, stack.key_ttl)
+        found += judge.stale_keys(events, keys, at, healed, stack.key_ttl, slack)
+    return found
+
+
+def _steady(probe: Probe, after: float, within: float, length: float = STEADY) -> None:
+    """Return when no request begun in the last `length` seconds has failed, at the earliest at `after`."""
+
+    def steady() -> bool:
+        now = time.monotonic()
+        if now < after:
+            return False
+        recent = [sample for sample in list(probe.samples) if sample.start > now - length]
+        began = min(sample.start for sample in list(probe.samples)) if probe.samples else now
+        long_enough = began <= now - min(STEADY, BEFORE)
+        return bool(recent) and long_enough and all(sample.ok for sample in recent)
+
+    eventually(steady, within, f"{probe.url} answers steadily")
+
+
+def _trailing(
+    recorder: Recorder, probe: Probe, trail: Callable[[Sequence[Event]], None]
+) -> Callable[[type[BaseException] | None, BaseException | None, TracebackType | None], bool]:
+    """What gives the timeline away when the block that it is pushed in ends by an exception."""
+
+    def leave(
+        kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> bool:
+        if isinstance(value, Exception):
+            trail(recorder.events(probe.outages))
+        return False
+
+    return leave
+
+
+def _void(
+    lab: Lab, stack: Stack, kind: Kind, target: str, budget: Budget, name: str, began: float, why: str
+) -> Measurement:
+    now = time.monotonic()
+    return Measurement(
+        name=name or f"{stack.name}-{kind.name}",
+        stack=stack.name,
+        fault=kind.name,
+        target=target or kind.default,
+        provider=lab.record.provider,
+        began=began,
+        start=now,
+        at=now,
+        healed=now,
+        end=now,
+        verdict="void",
+        why=why,
+        budget=budget,
+        outages=(),
+        kept=(),
+        samples=(),
+        kept_samples=(),
+        shares=(),
+        events=(),
+        lag=0.0,
+        clock_error=0.0,
+        aim=target or kind.default,
+    )

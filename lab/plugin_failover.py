@@ -1,0 +1,207 @@
+"""pytest's part of failover: fixtures `timeline` and `measured`, the choice of faults, reports, a shell."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from collections.abc import Callable, Generator, Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from lab.errors import MachineError, UserError
+from lab.plugin import EXTRA
+
+if TYPE_CHECKING:
+    from lab.measure import Measurement
+    from lab.recorder import Recorder
+    from lab.running import Lab
+    from lab.timeline import Event
+
+FAULT = "fault"
+TIMELINE = "timeline.jsonl"
+RUN = pytest.StashKey[Path]()
+PROPERTY = "figure: "
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    group = parser.getgroup("lab")
+    group.addoption(
+        "--lab-fault",
+        metavar="NAME",
+        action="append",
+        default=[],
+        help="of the tests that make a fault, run only those that make this one (may be repeated)",
+    )
+    group.addoption("--lab-repeat", metavar="N", type=int, default=1, help="measure each fault N times")
+    group.addoption(
+        "--lab-report", metavar="FILE", default="", help="write what was measured as an HTML file"
+    )
+    group.addoption(
+        "--lab-shell",
+        choices=("healed", "fault"),
+        nargs="?",
+        const="healed",
+        default="",
+        help="open a shell when a test on machines fails; `fault`: while its fault is still in place",
+    )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "fault(name): the fault that the test makes, for --lab-fault")
+    for name in config.option.lab_fault:
+        from lab import faults
+
+        try:
+            faults.kind(name)
+        except UserError as problem:
+            raise pytest.UsageError(f"--lab-fault: {problem}") from None
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    if "repetition" in metafunc.fixturenames:
+        count = max(1, metafunc.config.option.lab_repeat)
+        metafunc.parametrize("repetition", range(count), ids=[f"run{n + 1}" for n in range(count)])
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out what makes other faults than those asked for, if any were."""
+    wanted = set(config.option.lab_fault)
+    if not wanted:
+        return
+    kept = [item for item in items if wanted & {str(mark.args[0]) for mark in item.iter_markers(FAULT)}]
+    config.hook.pytest_deselected(items=[item for item in items if item not in kept])
+    items[:] = kept
+
+
+@pytest.fixture
+def timeline(lab: Lab, request: pytest.FixtureRequest) -> Iterator[Recorder]:
+    """What happens on the lab during the test: `timeline.events()`."""
+    from lab.recorder import Recorder
+    from lab.timeline import lines
+
+    with Recorder(lab) as recorder:
+        _bundle(request.node)[TIMELINE] = lambda: lines(recorder.events())
+        yield recorder
+
+
+@pytest.fixture
+def measured(
+    lab: Lab, request: pytest.FixtureRequest, record_property: Callable[[str, object], None]
+) -> Iterator[Callable[..., Measurement]]:
+    """`measured(stack, kind, target, budget)` measures, keeps, reports, and fails the test over budget."""
+    from lab import runs
+    from lab.measure import measure
+    from lab.timeline import lines
+
+    config, bundle = request.config, _bundle(request.node)
+
+    def trail(events: Sequence[Event]) -> None:
+        bundle[TIMELINE] = lambda: lines(events)
+
+    def take(*words: Any, **options: Any) -> Measurement:
+        __tracebackhide__ = True
+        result = measure(lab, *words, trail=trail, **options)
+        bundle.update(files(result))
+        if RUN not in config.stash:
+            config.stash[RUN] = runs.begin()
+        runs.save(config.stash[RUN], result)
+        for name, value in properties(result).items():
+            record_property(name, value)
+        if result.verdict == "void":
+            pytest.fail(f"void, not measured: {result.why}", pytrace=False)
+        if result.verdict == "over":
+            parts = ", ".join(f"{share.name} {share.ms:.0f} ms" for share in result.shares)
+            pytest.fail(f"{result.name}: {result.why}; the longest outage: {parts}", pytrace=False)
+        return result
+
+    lab.on_trouble = _shell_of(config, lab) if config.option.lab_shell == "fault" else None
+    yield take
+    lab.on_trouble = None
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Generator[None, Any, None]:
+    """The shell of --lab-shell, when all has been healed."""
+    outcome = yield
+    report: pytest.TestReport = outcome.get_result()
+    lab = getattr(item, "funcargs", {}).get("lab")
+    if item.config.option.lab_shell != "healed" or lab is None or call.excinfo is None:
+        return
+    if report.failed and not isinstance(call.excinfo.value, KeyboardInterrupt):
+        _shell_of(item.config, lab)(call.excinfo.value)
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    file, folder = session.config.option.lab_report, session.config.stash.get(RUN, None)
+    if file and folder is not None:
+        from lab import cli_report, runs
+
+        cli_report.write(runs.open_run(folder.name), Path(file))
+
+
+def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
+    """The table of what was measured, and where it is kept."""
+    folder = config.stash.get(RUN, None)
+    if folder is None:
+        return
+    from lab import report_text, runs
+
+    terminalreporter.section("failover", sep="-")
+    for line in report_text.table(runs.open_run(folder.name).measurements):
+        terminalreporter.line(line)
+    terminalreporter.line(f"kept as run {folder.name}: `lab report` shows it again, --html FILE draws it")
+    if config.option.lab_report:
+        terminalreporter.line(f"report: {config.option.lab_report}")
+
+
+def files(result: Measurement) -> dict[str, Callable[[], str]]:
+    """What the bundle of a failed test has of its measurement: the timeline as JSON lines, and a report."""
+    from lab import report_html, report_text
+    from lab.runs import Run
+    from lab.timeline import lines
+
+    return {
+        TIMELINE: lambda: lines(result.events),
+        "report.txt": lambda: "\n".join([*report_text.table([result]), report_text.sparkline(result), ""]),
+        "report.html": lambda: report_html.page(Run(result.name, Path(), [result]), {}),
+    }
+
+
+def _bundle(test: pytest.Item) -> dict[str, Callable[[], str]]:
+    return test.stash.setdefault(EXTRA, {})
+
+
+def properties(result: Measurement) -> dict[str, str]:
+    """What JUnit's report is told of a measurement: outage, requests, verdict, parts of the outage."""
+    told = {
+        "outage": f"{result.outage_ms:.0f} ms",
+        "failed requests": f"{result.failed} of {len(result.samples)}",
+        "budget": f"{result.budget.ms:.0f} ms",
+        "kept connection's outage": f"{sum(outage.ms for outage in result.kept):.0f} ms",
+        "probe's own lag": f"{result.lag * 1000:.0f} ms",
+    }
+    told |= {share.name: f"{share.ms:.0f} ms" for share in result.shares if share.seen}
+    return {PROPERTY + name: value for name, value in told.items()} | {"verdict": result.verdict}
+
+
+def _shell_of(config: pytest.Config, lab: Lab) -> Callable[[BaseException], None]:
+    """Opens a shell that knows the lab, and returns when it is left."""
+
+    def shell(problem: BaseException) -> None:
+        capture = config.pluginmanager.get_plugin("capturemanager")
+        if capture is not None:
+            capture.suspend_global_capture(in_=True)
+        try:
+            kind = "" if isinstance(problem, MachineError) else f"{type(problem).__name__}: "
+            print(f"\n{kind}{problem}")
+            print(f"A shell on the lab {lab.name!r}: `lab status`, `lab ssh`; `exit` goes on.")
+            subprocess.run(
+                [os.environ.get("SHELL") or "/bin/sh"], env={**os.environ, "LAB_NAME": lab.name}, check=False
+            )
+        finally:
+            if capture is not None:
+                capture.resume_global_capture()
+
+    return shell

@@ -1,0 +1,125 @@
+"""Records the timeline of a block: keys as they change, journals and faults when it is over."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from types import TracebackType
+
+from lab import clocks, timeline_journal
+from lab.errors import MachineError
+from lab.faults import ledger
+from lab.running import Lab
+from lab.samples import Outage
+from lab.timeline import Event, Kind, ordered
+from lab.timeline_keys import Keys
+
+JOURNAL_WITHIN = 60.0
+
+
+class Recorder:
+    """`with Recorder(lab) as recorder:`, then `recorder.events()`; `missing` says what could not be read."""
+
+    def __init__(self, lab: Lab) -> None:
+        self.lab = lab
+        self.start = time.monotonic()
+        self.missing: list[str] = []
+        self._since = time.time()
+        self._keys = Keys(lab)
+        self._before: list[Event] = []
+        self._offsets: dict[str, list[clocks.Offset]] = {}
+        self._known: dict[str, str] = {}
+
+    def __enter__(self) -> Recorder:
+        for name, offset in clocks.measure_all(self.lab).items():
+            self._offsets[name] = [offset]
+            self._known[name] = offset.boot
+        self.start = time.monotonic()
+        self._since = time.time()
+        self._before = self._placed()
+        self._keys.__enter__()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._keys.__exit__(kind, value, trace)
+
+    def clock_error(self) -> float:
+        """Seconds by which an event of a machine may be off."""
+        return max((one.error for offsets in self._offsets.values() for one in offsets), default=0.0)
+
+    def events(self, outages: Iterable[Outage] = ()) -> list[Event]:
+        """All that is known so far, in order; journals are read now."""
+        found = [*self._before, *map(self._named, self._keys.events())]
+        found += fault_events(ledger.moments(self.lab, self.start))
+        found += [outage_event(outage) for outage in outages]
+        names = list(self.lab.specs)
+        with ThreadPoolExecutor(len(names)) as pool:
+            for events in pool.map(self._journal, names):
+                found += events
+        return ordered(event for event in found if event.at >= self.start)
+
+    def _placed(self) -> list[Event]:
+        """Where units run at the beginning; nothing if nobody can be asked."""
+        if not self.lab.topology.fleet.enabled:
+            return []
+        try:
+            units = self.lab.fleet.units().values()
+            return [
+                Event(self.start, "unit", unit.name, "running", "", self.lab.node_at(unit.machine).name)
+                for unit in units
+                if unit.running
+            ]
+        except MachineError as problem:
+            self.missing.append(f"where units ran at first: {str(problem).splitlines()[0]}")
+            return []
+
+    def _named(self, event: Event) -> Event:
+        """fleet's own names of machines as the lab's."""
+        names = {spec.env["LAB_MACHINE_ID"]: name for name, spec in self.lab.specs.items()}
+        if event.kind == "machine":
+            name = names.get(event.lane, event.lane)
+            return replace(event, lane=name, machine=name, text=f"fleet's key of {name} {event.what}")
+        if event.kind == "target":
+            name = names.get(str(event.data["value"]), "")
+            return replace(event, machine=name, text=f"{event.lane} is to run on {name or 'no machine'}")
+        return event
+
+    def _journal(self, name: str) -> list[Event]:
+        try:
+            offset = clocks.measure(self.lab, name)
+            self._offsets.setdefault(name, []).append(offset)
+            # a machine's clock may be behind: rather a second too much, which `events` leaves out again
+            command = timeline_journal.COMMAND.format(since=self._since - 1)
+            said = self.lab[name].run(command, sudo=True, timeout=JOURNAL_WITHIN).stdout
+        except MachineError as problem:
+            self.missing.append(f"journal of {name}: {str(problem).splitlines()[0]}")
+            return []
+        to_host = {one.boot: one.seconds for one in reversed(self._offsets[name])}
+        known = [self._known[name]] if name in self._known else []
+        return timeline_journal.read(said.splitlines(), name, to_host, known)
+
+
+def fault_events(moments: Iterable[ledger.Moment]) -> list[Event]:
+    """What the ledger of faults tells, as events."""
+    kinds: dict[str, Kind] = {"inject": "fault", "heal": "heal", "healed": "healed"}
+    return [
+        Event(
+            moment.at,
+            kinds[moment.event],
+            moment.target,
+            moment.kind,
+            f"{moment.kind} of {moment.target}" + ("" if moment.event == "inject" else f": {moment.event}"),
+            moment.target.partition(":")[0],
+            {"mark": moment.mark},
+        )
+        for moment in moments
+    ]
+
+
+def outage_event(outage: Outage) -> Event:
+    data = {"ms": round(outage.ms, 1), "failed": outage.failed, "over": outage.over}
+    return Event(outage.start, "outage", "probe", "outage", f"no answer for {outage.ms:.0f} ms", "", data)

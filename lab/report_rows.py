@@ -1,0 +1,103 @@
+"""What a report's table says: outages by stack and fault, medians over repetitions, and two runs compared."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from lab.measure import Measurement
+from lab.runs import Run
+
+WORSE_MS = 250.0  # a change of less is a busy host's noise
+WORSE_SHARE = 0.2
+
+
+@dataclass(frozen=True)
+class Row:
+    """One cell of the matrix, over all its repetitions; times in ms."""
+
+    stack: str
+    fault: str  # and whom it hits
+    count: int
+    median: float
+    worst: float
+    failed: int
+    asked: int
+    budget: float
+    verdict: str
+    why: str
+    measurements: Sequence[Measurement]
+
+
+def rows(measurements: Iterable[Measurement]) -> list[Row]:
+    """The cells in the order in which they were first measured. Void repetitions do not count as figures."""
+    cells: dict[tuple[str, str], list[Measurement]] = {}
+    for measured in measurements:
+        cells.setdefault((measured.stack, measured.cell), []).append(measured)
+    return [_row(stack, fault, of_cell) for (stack, fault), of_cell in cells.items()]
+
+
+def _row(stack: str, fault: str, of_cell: Sequence[Measurement]) -> Row:
+    sound = [measured for measured in of_cell if measured.verdict != "void"]
+    times = [measured.outage_ms for measured in sound]
+    verdicts = [measured.verdict for measured in of_cell]
+    return Row(
+        stack=stack,
+        fault=fault,
+        count=len(of_cell),
+        median=statistics.median(times) if times else 0.0,
+        worst=max(times, default=0.0),
+        failed=sum(measured.failed for measured in sound),
+        asked=sum(len(measured.samples) for measured in sound),
+        budget=of_cell[-1].budget.ms,
+        verdict=next(verdict for verdict in ("over", "void", "within") if verdict in verdicts),
+        why=next((measured.why for measured in of_cell if measured.why), ""),
+        measurements=of_cell,
+    )
+
+
+@dataclass(frozen=True)
+class Change:
+    """A cell in two runs; a side that has no such cell is None."""
+
+    stack: str
+    fault: str
+    before: Row | None
+    after: Row | None
+    word: str
+
+
+def compare(before: Run, after: Run) -> list[Change]:
+    """Every cell of either run, with a word on what became of it."""
+    old = {(row.stack, row.fault): row for row in rows(before.measurements)}
+    new = {(row.stack, row.fault): row for row in rows(after.measurements)}
+    return [
+        Change(*cell, old.get(cell), new.get(cell), _word(old.get(cell), new.get(cell)))
+        for cell in [*old, *(cell for cell in new if cell not in old)]
+    ]
+
+
+def _word(before: Row | None, after: Row | None) -> str:
+    if before is None or after is None:
+        return "new" if before is None else "gone"
+    if before.verdict != after.verdict:
+        return (
+            f"{before.verdict} budget, now {after.verdict}"
+            if "void" not in (before.verdict, after.verdict)
+            else "void"
+        )
+    difference = after.median - before.median
+    if abs(difference) < max(WORSE_MS, WORSE_SHARE * before.median):
+        return "same"
+    return "longer" if difference > 0 else "shorter"
+
+
+def nights(kept: Iterable[Run]) -> dict[tuple[str, str], list[tuple[str, float, float]]]:
+    """For each cell (run, median, maximum) of every run that has sound figures of it, in the runs' order."""
+    found: dict[tuple[str, str], list[tuple[str, float, float]]] = {}
+    for run in kept:
+        for row in rows(run.measurements):
+            if row.verdict != "void":
+                found.setdefault((row.stack, row.fault), []).append((run.name, row.median, row.worst))
+    return found

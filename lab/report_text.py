@@ -1,0 +1,76 @@
+"""The report for a terminal: the table of stacks and faults, and what each outage went to."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from lab.measure import Measurement
+from lab.report_rows import Change, Row, rows
+
+BLOCKS = " ▁▂▃▄▅▆▇█"
+
+
+def table(measurements: Sequence[Measurement]) -> list[str]:
+    """A line a cell: outage (median and maximum over repetitions), failed requests, budget, verdict."""
+    head = ("STACK", "FAULT", "RUNS", "OUTAGE", "MAX", "FAILED", "BUDGET", "VERDICT", "LONGEST PART")
+    lines = [head]
+    for row in rows(measurements):
+        lines.append(
+            (
+                row.stack,
+                row.fault,
+                str(row.count),
+                ms(row.median),
+                ms(row.worst),
+                f"{row.failed} of {row.asked}",
+                ms(row.budget),
+                row.verdict,
+                longest_part(row),
+            )
+        )
+    reasons = [f"{row.stack} {row.fault}: {row.why}" for row in rows(measurements) if row.why]
+    return [*columns(lines), *reasons]
+
+
+def comparison(changes: Sequence[Change]) -> list[str]:
+    lines = [("STACK", "FAULT", "BEFORE", "NOW", "CHANGE")]
+    for change in changes:
+        before = "-" if change.before is None else ms(change.before.median)
+        after = "-" if change.after is None else ms(change.after.median)
+        lines.append((change.stack, change.fault, before, after, change.word))
+    return columns(lines)
+
+
+def longest_part(row: Row) -> str:
+    """The phase that most of the worst outage went to."""
+    worst = max(row.measurements, key=lambda measured: measured.outage_ms)
+    part = max(worst.shares, key=lambda share: share.ms, default=None)
+    return "-" if part is None else f"{part.name} {ms(part.ms)}"
+
+
+def sparkline(measured: Measurement, width: int = 60) -> str:
+    """The probe's answers as a line: × where requests failed, else how slow the answers were."""
+    from lab.report_lanes import strip
+
+    line = [" "] * width
+    step = (measured.end - measured.start) / width or 1.0
+    for cell in strip(measured.samples, measured.start, measured.end, width):
+        height = min(len(BLOCKS) - 1, 1 + int(cell.worst / 30))
+        line[min(width - 1, round((cell.start - measured.start) / step))] = (
+            "×" if cell.failed else BLOCKS[height]
+        )
+    return "".join(line)
+
+
+def columns(lines: Sequence[Sequence[str]]) -> list[str]:
+    """Cells below one another."""
+    widths = [max(len(line[place]) for line in lines) for place in range(len(lines[0]))]
+    return [
+        "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
+        for line in lines
+    ]
+
+
+def ms(value: float) -> str:
+    """Milliseconds for a reader; long ones in seconds."""
+    return f"{value:.0f} ms" if value < 10_000 else f"{value / 1000:.1f} s"

@@ -1,0 +1,98 @@
+"""Keeps measurements: a folder a run below LAB_HOME/runs, a file a measurement, `latest` for the last run."""
+
+from __future__ import annotations
+
+import json
+import re
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from lab import store
+from lab.breakdown import Share
+from lab.errors import UserError
+from lab.measure import Budget, Measurement
+from lab.samples import Outage, Sample
+from lab.suggest import did_you_mean
+from lab.timeline import Event
+
+LATEST = "latest"
+PRECISION = 4  # decimal places of seconds: a tenth of a millisecond
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run that was kept: its name is the time it began at."""
+
+    name: str
+    folder: Path
+    measurements: Sequence[Measurement]
+
+
+def home() -> Path:
+    return store.home() / "runs"
+
+
+def begin(now: float | None = None) -> Path:
+    """Make the folder of a new run, and let `latest` lead there."""
+    stamp = time.strftime("%Y-%m-%d_%H-%M-%S", time.localtime(now))
+    folder, count = home() / stamp, 1
+    while folder.exists():
+        count += 1
+        folder = home() / f"{stamp}_{count}"
+    folder.mkdir(parents=True)
+    link = home() / f".{LATEST}-{folder.name}"
+    link.symlink_to(folder.name)
+    link.replace(home() / LATEST)
+    return folder
+
+
+def save(folder: Path, measurement: Measurement) -> Path:
+    """Write a measurement into a run's folder, before anybody judges it; returns its file."""
+    number = len(list(folder.glob("[0-9]*.json"))) + 1
+    name = re.sub(r"[^a-z0-9.-]+", "-", measurement.name.lower()).strip("-")
+    file = folder / f"{number:03}-{name}.json"
+    document = asdict(measurement)
+    for field in ("samples", "kept_samples"):
+        document[field] = [
+            [round(one.start, PRECISION + 1), round(one.duration, PRECISION + 1), one.kind, one.backend]
+            for one in getattr(measurement, field)
+        ]
+    part = file.with_suffix(".part")
+    part.write_text(json.dumps(document))
+    part.replace(file)
+    return file
+
+
+def load(file: Path) -> Measurement:
+    """A measurement that `save` has written."""
+    document: dict[str, Any] = json.loads(file.read_text())
+    document["budget"] = Budget(**document["budget"])
+    for field in ("outages", "kept"):
+        document[field] = [Outage(**one) for one in document[field]]
+    for field in ("samples", "kept_samples"):
+        document[field] = [Sample(*one) for one in document[field]]
+    document["shares"] = [Share(**one) for one in document["shares"]]
+    document["events"] = [Event(**one) for one in document["events"]]
+    return Measurement(**document)
+
+
+def names() -> list[str]:
+    """The runs that are kept, the oldest first."""
+    if not home().is_dir():
+        return []
+    return sorted(entry.name for entry in home().iterdir() if entry.is_dir() and not entry.is_symlink())
+
+
+def open_run(name: str = "") -> Run:
+    """A run by its name, or the latest. Raises UserError if there is none."""
+    folder = home() / (name or LATEST)
+    if not folder.is_dir() or "/" in name:
+        if not names():
+            raise UserError(f"no run is kept in {home()}; `pytest scenarios/failover` makes one")
+        raise UserError(f"no run {name!r}{did_you_mean(name, names())}")
+    folder = folder.resolve()
+    files = sorted(folder.glob("[0-9]*.json"))
+    return Run(folder.name, folder, [load(file) for file in files])

@@ -1,0 +1,113 @@
+"""A fault is healed however its block ends, after whoever wants to look has looked; no machine is needed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
+
+import pytest
+
+from lab.errors import MachineError
+from lab.faults import Kind, NotPossible, heal_all, inject, leave, ledger
+from lab.roles import Target
+from lab.running import Lab
+
+ONE = Target(("coreos-1",))
+
+
+class Noted(Kind):
+    """Does nothing but note what it was asked for; `broken` names what it fails at."""
+
+    name = "pause"
+    summary = "for this test"
+
+    def __init__(self, broken: str = "", impossible: str = "") -> None:
+        self.done: list[str] = []
+        self._broken = broken
+        self._impossible = impossible
+
+    def available(self, lab: Lab) -> str:
+        return self._impossible
+
+    def inject(self, lab: Lab, target: Target, amount: str) -> None:
+        self._do("inject")
+
+    def heal(self, lab: Lab, target: Target) -> None:
+        self._do("heal")
+
+    def _do(self, what: str) -> None:
+        self.done.append(what)
+        if what == self._broken:
+            raise MachineError(f"cannot {what}")
+
+
+@pytest.fixture
+def lab(tmp_path: Path) -> Lab:
+    return cast(Lab, SimpleNamespace(folder=tmp_path, on_trouble=None))
+
+
+def block(lab: Lab, kind: Kind, problem: BaseException | None = None) -> None:
+    with inject(lab, kind, ONE, checked=False):
+        if problem is not None:
+            raise problem
+
+
+def test_a_block_that_ends_heals(lab: Lab) -> None:
+    kind = Noted()
+    block(lab, kind)
+    assert kind.done == ["inject", "heal"]
+    assert ledger.standing(lab) == []
+    assert [moment.event for moment in ledger.moments(lab)] == ["inject", "heal", "healed"]
+
+
+@pytest.mark.parametrize("problem", [AssertionError("no"), KeyboardInterrupt(), SystemExit(143)])
+def test_a_block_that_fails_or_is_interrupted_heals(lab: Lab, problem: BaseException) -> None:
+    kind = Noted()
+    with pytest.raises(type(problem)):
+        block(lab, kind, problem)
+    assert kind.done == ["inject", "heal"]
+    assert ledger.standing(lab) == []
+
+
+def test_a_fault_that_was_half_made_is_healed(lab: Lab) -> None:
+    kind = Noted(broken="inject")
+    with pytest.raises(MachineError, match="cannot inject"):
+        block(lab, kind)
+    assert kind.done == ["inject", "heal"]
+
+
+def test_healing_that_fails_hides_no_failure_and_leaves_the_fault_written_down(lab: Lab) -> None:
+    kind = Noted(broken="heal")
+    with pytest.raises(AssertionError, match="the test's own"):
+        block(lab, kind, AssertionError("the test's own"))
+    assert [entry.kind for entry in ledger.standing(lab)] == ["pause"]
+
+
+def test_who_wants_to_look_does_so_before_the_healing(lab: Lab) -> None:
+    kind = Noted()
+    lab.on_trouble = lambda problem: kind.done.append(f"looked at {problem}")
+    with pytest.raises(AssertionError):
+        block(lab, kind, AssertionError("this"))
+    assert kind.done == ["inject", "looked at this", "heal"]
+
+
+def test_what_is_not_possible_is_neither_made_nor_written_down(lab: Lab) -> None:
+    kind = Noted(impossible="there is no such thing")
+    with pytest.raises(NotPossible, match="not possible here: there is no such thing"):
+        block(lab, kind)
+    assert kind.done == []
+    assert ledger.moments(lab) == []
+
+
+def test_a_fault_that_is_left_is_there_for_whoever_heals_all(
+    lab: Lab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = Noted()
+    leave(lab, made, ONE)
+    healer = Noted()
+    monkeypatch.setattr("lab.faults.kind", lambda name: healer)
+    monkeypatch.setattr("lab.faults.network.clear", lambda lab: ["lab-fault-mute-coreos-2"])
+    assert heal_all(lab) == ["pause of coreos-1", "lab-fault-mute-coreos-2"]
+    assert (made.done, healer.done) == (["inject"], ["heal"])
+    assert ledger.standing(lab) == []

@@ -1,0 +1,89 @@
+"""--lab-fault and --lab-repeat choose among the tests that make faults; JUnit has an outage and its parts."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from lab.plugin_failover import TIMELINE, files, properties
+from tests.unit.report.samples_of_a_run import measurement
+
+CHECKOUT = Path(__file__).resolve().parents[3]
+TESTS = """
+import pytest
+
+@pytest.mark.fault("reboot")
+def test_reboot(repetition): pass
+
+@pytest.mark.fault("pause")
+def test_pause(repetition): pass
+
+def test_of_something_else(): pass
+"""
+
+
+@pytest.fixture
+def inner(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> pytest.Pytester:
+    monkeypatch.setenv("PYTHONPATH", str(CHECKOUT))
+    pytester.makeini("[pytest]\naddopts = --strict-markers")
+    pytester.makepyfile(TESTS)
+    return pytester
+
+
+def run(inner: pytest.Pytester, *words: str) -> pytest.RunResult:
+    return inner.runpytest_subprocess("-v", "-p", "lab.plugin", "-p", "lab.plugin_failover", *words)
+
+
+def test_all_are_run_once_by_themselves(inner: pytest.Pytester) -> None:
+    run(inner).assert_outcomes(passed=3)
+
+
+def test_a_fault_is_chosen_and_repeated(inner: pytest.Pytester) -> None:
+    result = run(inner, "--lab-fault=reboot", "--lab-repeat=3")
+    result.assert_outcomes(passed=3, deselected=4)
+    result.stdout.fnmatch_lines(["*test_reboot*run3*"])
+
+
+def test_a_mistyped_fault_is_one_line(inner: pytest.Pytester) -> None:
+    result = run(inner, "--lab-fault=rebot")
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines(["*--lab-fault: no fault 'rebot'; did you mean 'reboot'?*"])
+
+
+def test_a_measurement_s_properties_name_its_outage_and_what_it_went_to() -> None:
+    told = properties(measurement())
+    assert told["figure: outage"] == "5500 ms"
+    assert told["figure: failed requests"] == "549 of 1200"
+    assert told["figure: detection"] == "3197 ms"
+    assert told["verdict"] == "within"
+
+
+def test_a_test_on_machines_that_fails_opens_a_shell_on_its_lab(
+    inner: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shell = inner.path / "shell"
+    shell.write_text('#!/bin/sh\necho "in a shell on $LAB_NAME"\n')
+    shell.chmod(0o755)
+    monkeypatch.setenv("SHELL", str(shell))
+    inner.makeconftest(
+        """
+        import pytest, types
+        @pytest.fixture
+        def lab(): return types.SimpleNamespace(name="t-mine")
+        """
+    )
+    inner.makepyfile("def test_fails(lab): assert not lab.name\ndef test_other(): assert 0")
+    words = ("-p", "lab.plugin_failover", "--lab-shell")
+    result = inner.runpytest_subprocess(*words)
+    result.assert_outcomes(failed=2)
+    assert result.stdout.str().count("in a shell on t-mine") == 1
+
+
+def test_a_failed_measurement_leaves_its_timeline_and_a_report() -> None:
+    made = {name: write() for name, write in files(measurement(verdict="over", why="too long")).items()}
+    events = [json.loads(line) for line in made[TIMELINE].splitlines()]
+    assert [event["at"] for event in events] == sorted(event.at for event in measurement().events)
+    assert "too long" in made["report.txt"]
+    assert made["report.html"].startswith("<!doctype html>")

@@ -1,0 +1,43 @@
+"""A measurement is judged by its budget, by each phase's bound, and by its keys' TTLs."""
+
+from __future__ import annotations
+
+import pytest
+
+from lab.breakdown import Share
+from lab.judge import over_bounds, over_budget, stale_keys, undecided
+from lab.timeline import Event
+
+
+def test_an_outage_over_its_budget_is_told_with_where_the_budget_comes_from() -> None:
+    assert over_budget(999, 1000, "x") == []
+    assert over_budget(1001, 1000, "agent_ttl 1 s") == [
+        "1001 ms without an answer, 1000 ms allowed (agent_ttl 1 s)"
+    ]
+
+
+def test_a_phase_may_take_its_bound_and_the_slack() -> None:
+    shares = [Share("detection", 31_000, 30_000, "agent_ttl"), Share("start", 90_000)]
+    assert over_bounds(shares, 1500) == []
+    assert over_bounds(shares, 500) == ["detection took 31000 ms, at most 30000 ms by agent_ttl"]
+
+
+@pytest.mark.parametrize(
+    ("at", "what", "stale"),
+    [(14.0, "expired", False), (12.0, "set", False), (9.0, "refreshed", True), (17.0, "expired", True)],
+)
+def test_a_key_must_go_or_change_within_its_ttl(at: float, what: str, stale: bool) -> None:
+    told = stale_keys([Event(at, "key", "/a", what)], ["/a"], at=10.0, until=30.0, ttl=4.0, slack=1.0)
+    assert bool(told) == stale
+
+
+def test_nothing_is_said_of_a_key_whose_time_is_not_over() -> None:
+    assert stale_keys([], ["/a"], at=10.0, until=13.0, ttl=4.0, slack=1.0) == []
+
+
+def test_a_verdict_is_open_when_the_probe_was_blind_for_as_long_as_decides_it() -> None:
+    assert undecided(0, 500, 137) == []
+    assert undecided(28_000, 41_500, 900) == []
+    assert "stood still for 137 ms in all, and 100 ms decide" in undecided(400, 500, 137)[0]
+    assert undecided(600, 500, 137) != []
+    assert undecided(500, 500, 0) == []
