@@ -6,7 +6,7 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -50,15 +50,18 @@ class Reader:
         command.write_text(f'#!/bin/sh\nPYTHONPATH={CHECKOUT} exec {sys.executable} -m lab "$@"\n')
         command.chmod(0o755)
 
-    def types(self, name: str, *, on: str = "") -> str:
+    def types(self, name: str, *, on: str = "", instead: Mapping[str, str] | None = None) -> str:
         """Type a step, `on` another machine if the guide's own would not do; returns what was printed.
 
-        Raises MachineError if a line of it fails.
+        `instead` has words of the step and what to type in their place. Raises MachineError if a line of it
+        fails.
         """
         __tracebackhide__ = True
         step = self.steps[name]
         place = on or step.place
         script = f"set -e\n{step.script}"
+        for word, other in (instead or {}).items():
+            script = script.replace(word, other)
         words = ["bash", "-o", "pipefail", "-c", script] if place == HOST else self._session(place, script)
         try:
             done = subprocess.run(

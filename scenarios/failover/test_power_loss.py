@@ -62,22 +62,6 @@ def test_the_key_goes_by_its_ttl_when_its_machine_loses_power(
     assert etcd.get(KEY, member=lost.name) is None, "the machine that came back has the old key"
 
 
-@pytest.mark.claim("A13")
-def test_the_trio_moves_when_its_machine_stays_away(
-    article: Article, figure: Callable[[str, float, str], None]
-) -> None:
-    lost = article.machine_of("apache.service")
-    with faults.power_loss(article.lab, lost.name) as loss:
-        eventually(
-            lambda: article.machine_of("apache.service").name != lost.name,
-            article.patience,
-            "Apache is placed on another machine",
-            ignoring=(Exception,),
-        )
-        article.wait_for_page()
-        figure("page back after", loss.elapsed() * 1000, "ms")
-
-
 def next_refresh(article: Article, member: str) -> tuple[float, int]:
     """When (to within a look) the registrar last prolonged the key, and for how many seconds."""
     before = article.lab.etcd.get(KEY, member=member)

@@ -1,0 +1,117 @@
+"""How long a key stays when its instance stops, hangs, or is killed, and that a sidekick comes back."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+
+import pytest
+
+from lab.waiting import eventually
+from scenarios.dockreg.article import INTERVAL, LIMIT, TTL, Dockreg, Instance
+from scenarios.dockreg.by_script import by_script
+
+Figure = Callable[[str, float, str], None]
+EXPIRY_LOOK = 0.1  # seconds between two looks at keys that expire, while other times are taken
+
+
+@pytest.fixture(scope="module")
+def article(article: Dockreg) -> Dockreg:
+    """Two hosts without an instance."""
+    article.bring_up("host-1", "host-2")
+    article.clear()
+    return article
+
+
+@dataclass(frozen=True)
+class Abandoned:
+    """What was killed at the moment `at` (monotonic), and when the keys that somebody had prolonged go."""
+
+    at: float
+    orphaned: Instance  # without its sidekick
+    scripted: Instance
+    gone: dict[str, Future[float]]
+
+
+@pytest.fixture(scope="module")
+def abandoned(article: Dockreg) -> Iterator[Abandoned]:
+    """Three instances whose keys nobody prolongs any more: other tests go on while the keys expire."""
+    killed, orphaned = article.start("host-1"), article.start("host-2")
+    article.wait_registered(killed, orphaned)
+    sidekick = article.process(orphaned, "dockreg")
+    with (
+        by_script(article) as scripted,
+        article.frozen(orphaned, "supervisord"),  # it would start another one
+        ThreadPoolExecutor(2) as pool,
+    ):
+        article.wait_registered(scripted)
+        article.inside(orphaned, f"kill -KILL {sidekick}")
+        article.lab["host-1"].run(["docker", "kill", killed.id, scripted.id], timeout=article.patience)
+        gone = {
+            what: pool.submit(article.gone_at, instance, TTL + 30, every=EXPIRY_LOOK)
+            for what, instance in (("container", killed), ("sidekick", orphaned))
+        }
+        yield Abandoned(time.monotonic(), orphaned, scripted, gone)
+
+
+@pytest.mark.claim("B9")
+def test_docker_stop_removes_the_key_at_once(article: Dockreg, figure: Figure) -> None:
+    kept, typed = article.start("host-2"), article.start("host-2")
+    article.wait_registered(kept, typed)
+    article.reader.types("stop")
+    assert not article.registered(typed)
+    assert article.registered(kept)
+    instance, stop = kept, ["docker", "stop", kept.id]
+    with ThreadPoolExecutor(1) as pool:
+        begun = time.monotonic()
+        stopping = pool.submit(article.lab["host-2"].run, stop, timeout=article.patience)
+        gone = article.gone_at(instance, article.patience) - begun
+        stopping.result()
+        done = time.monotonic() - begun
+    figure("key gone after docker stop", gone * 1000, "ms")
+    figure("docker stop took", done * 1000, "ms")
+    # supervisord looks every second whether it has been asked to end, then dockreg has a moment for etcd
+    assert gone < (TTL / 2 if article.lab.provider.emulated else 2.5)
+
+
+@pytest.mark.claim("B11")
+@pytest.mark.usefixtures("abandoned")
+def test_an_application_that_hangs_loses_its_key_and_gets_it_back(article: Dockreg, figure: Figure) -> None:
+    instance = article.start("host-1")
+    article.wait_registered(instance)
+    with article.frozen(instance, "server.js"):
+        hung = time.monotonic()
+        gone = article.gone_at(instance, TTL) - hung
+        figure("key gone after a hang", gone, "s")
+    assert gone <= INTERVAL + LIMIT + article.expiry_error
+    eventually(lambda: article.registered(instance), INTERVAL + article.patience, f"{instance.key} is back")
+
+
+@pytest.mark.claim("B10")
+@pytest.mark.usefixtures("abandoned")
+def test_a_killed_sidekick_is_started_again_and_the_key_stays(article: Dockreg) -> None:
+    instance = article.start("host-1")
+    article.wait_registered(instance)
+    killed = article.process(instance, "dockreg")
+    article.inside(instance, f"kill -KILL {killed}")
+    eventually(lambda: article.process(instance, "dockreg") != killed, article.patience, "another one runs")
+    article.refreshed_at(instance)
+    assert article.registered(instance)
+
+
+@pytest.mark.claim("B10")
+def test_what_nobody_prolongs_is_gone_by_its_ttl_and_a_start_script_s_key_is_not(
+    article: Dockreg, abandoned: Abandoned, figure: Figure
+) -> None:
+    for what, found in abandoned.gone.items():
+        gone = found.result() - abandoned.at
+        figure(f"key gone after the {what} was killed", gone, "s")
+        assert gone <= TTL + article.expiry_error
+        assert gone > 3, "nobody has removed it"
+    orphaned = abandoned.orphaned
+    assert article.page(orphaned.url) == f"Hello from {orphaned.name}", "the application is none the worse"
+    left = article.lab.etcd.get(abandoned.scripted.key)
+    assert left is not None
+    assert (left.value, left.ttl) == ("running", None), "no time to live will ever end it"

@@ -1,0 +1,80 @@
+"""What clients see, two hundred requests a second, while instances and hosts come, go, and are lost."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+import pytest
+
+from lab import faults
+from scenarios.dockreg.article import HOSTS, INTERVAL, TTL, Dockreg, Instance
+from scenarios.dockreg.traffic import Traffic
+
+Figure = Callable[[str, float, str], None]
+# A host that is lost answers nothing. A request waits for a connection (0.5 s), one that was under way waits
+# for its answer (2 s; ten times as long in emulation), then HAProxy asks another host: slow, but no failure.
+# The first of these connections that fails, or the second failed check, takes the host's instances out.
+LOST_MS, LOST_MS_EMULATED = 3_500, 35_000
+
+
+@pytest.fixture(scope="module")
+def steady(balanced: Dockreg) -> list[Instance]:
+    """An instance on each of the first two hosts, which stay through all tests."""
+    started = [balanced.start(host) for host in HOSTS[:2]]
+    balanced.wait_registered(*started)
+    return started
+
+
+def report(figure: Figure, traffic: Traffic) -> None:
+    figure("requests", traffic.rate, "/s")
+    figure("failed requests", len(traffic.failed), f"of {len(traffic.samples)}")
+    figure("slowest answer", traffic.slowest * 1000, "ms")
+    traffic.require_sound()
+
+
+@pytest.mark.claim("B12")
+@pytest.mark.usefixtures("steady")
+@pytest.mark.parametrize("end", ["stopped", "killed", "its application killed"])
+def test_no_client_notices_an_instance_that_comes_and_ends(
+    balanced: Dockreg, end: str, figure: Figure
+) -> None:
+    with Traffic(balanced) as traffic:
+        traffic.wait_for_answer(balanced.patience)
+        instance = balanced.start(HOSTS[2])
+        traffic.wait_for(instance.name, balanced.patience)
+        if end == "its application killed":
+            balanced.inside(instance, f"kill -KILL {balanced.process(instance, 'nodejs-server')}")
+            traffic.wait_for(instance.name, INTERVAL + balanced.patience, after=time.monotonic() + 1)
+        else:
+            command = {"stopped": "stop", "killed": "kill"}[end]
+            balanced.lab[HOSTS[2]].run(["docker", command, instance.id], timeout=balanced.patience)
+            ended = time.monotonic()
+            traffic.wait_for_answer(balanced.patience, after=ended + balanced.noticed)
+            assert traffic.last_answer(instance.name) <= ended
+    report(figure, traffic)
+    assert traffic.failed == [], traffic.complaints()
+    balanced.lab[HOSTS[2]].run(["docker", "rm", "--force", instance.id], timeout=balanced.patience)
+
+
+@pytest.mark.claim("B10", "B12")
+@pytest.mark.usefixtures("steady")
+def test_a_host_that_loses_power(balanced: Dockreg, figure: Figure) -> None:
+    lost = balanced.start(HOSTS[2])
+    balanced.wait_registered(lost)
+    with Traffic(balanced) as traffic:
+        traffic.wait_for(lost.name, balanced.patience)
+        with faults.power_loss(balanced.lab, lost.host) as loss:
+            key = balanced.lab.etcd.get(lost.key, member=HOSTS[0])
+            assert key is not None
+            assert key.ttl is not None
+            due = time.monotonic() + key.ttl  # or up to a second earlier: etcd tells whole seconds
+            gone = balanced.gone_at(lost, TTL + 30, member=HOSTS[0])
+            figure("key gone after the power cut", gone - loss.at, "s")
+            assert due - 1.5 < gone < due + balanced.expiry_error
+            assert gone - loss.at < TTL + balanced.expiry_error
+    report(figure, traffic)
+    assert traffic.failed == [], traffic.complaints()
+    budget = LOST_MS_EMULATED if balanced.lab.provider.emulated else LOST_MS
+    assert traffic.slowest * 1000 < budget
+    assert traffic.last_answer(lost.name) <= loss.at + 1

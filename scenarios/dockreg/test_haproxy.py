@@ -1,0 +1,126 @@
+"""HAProxy finds the instances in etcd, balances over all, and drops no request when the keys change."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+import pytest
+
+from lab.waiting import eventually
+from scenarios.dockreg.article import BALANCER, HOSTS, Dockreg, Instance
+from scenarios.dockreg.traffic import Traffic
+
+Figure = Callable[[str, float, str], None]
+RELOADS = 10
+
+
+@pytest.fixture(scope="module")
+def instances(balanced: Dockreg) -> list[Instance]:
+    """One on each host, known to HAProxy."""
+    started = [balanced.start(host) for host in HOSTS]
+    balanced.wait_registered(*started)
+    eventually(
+        lambda: {greeting(balanced) for _ in started} == {one.name for one in started},
+        balanced.patience,
+        "HAProxy asks each of them",
+        ignoring=(OSError,),
+    )
+    return started
+
+
+def greeting(article: Dockreg) -> str:
+    return article.page(article.public).removeprefix("Hello from ")
+
+
+def processes(article: Dockreg) -> list[tuple[str, str, str]]:
+    """HAProxy's processes as its machine counts them: id, parent, command line; no checks of a file."""
+    listed = article.lab[BALANCER].output("docker top haproxy -eo pid,ppid,args").splitlines()[1:]
+    rows = [line.split(None, 2) for line in listed]
+    return [
+        (pid, parent, args)
+        for pid, parent, args in rows
+        if args.startswith("haproxy -") and " -c " not in args
+    ]
+
+
+def master(article: Dockreg) -> str:
+    """The process that supervisord started."""
+    ids = {pid for pid, _, _ in processes(article)}
+    (found,) = (pid for pid, parent, _ in processes(article) if parent not in ids)
+    return found
+
+
+def new_worker(article: Dockreg, known: set[str]) -> str:
+    """A process of HAProxy that is not `known`; "" if there is none."""
+    return next((pid for pid, _, _ in processes(article) if pid not in known), "")
+
+
+@pytest.mark.claim("B12")
+def test_requests_are_balanced_over_all_instances(balanced: Dockreg, instances: list[Instance]) -> None:
+    asked = [greeting(balanced) for _ in range(10 * len(instances))]
+    for instance in instances:
+        assert 8 <= asked.count(instance.name) <= 12, asked
+
+
+@pytest.mark.claim("B12")
+def test_no_request_fails_while_haproxy_is_reloaded(
+    balanced: Dockreg, instances: list[Instance], figure: Figure
+) -> None:
+    """Keys of instances that never were: each makes confd write another configuration."""
+    first = master(balanced)
+    seen = {pid for pid, _, _ in processes(balanced)}
+    before = len(seen)
+    with Traffic(balanced) as traffic:
+        traffic.wait_for_answer(balanced.patience)
+        for number in range(RELOADS):
+            key = f"/service/10.1.0.101:{1000 + number // 2}"  # one that refuses: HAProxy asks another one
+            if number % 2:
+                balanced.lab.etcd.delete(key)
+            else:
+                balanced.lab.etcd.set(key, "running", ttl=120)
+            seen.add(eventually(lambda: new_worker(balanced, seen), balanced.patience, "a new worker"))
+    figure("requests", traffic.rate, "/s")
+    figure(
+        "failed requests",
+        len(traffic.failed),
+        f"of {len(traffic.samples)}, over {len(seen) - before} reloads",
+    )
+    traffic.require_sound()
+    assert master(balanced) == first
+    assert len(seen) - before == RELOADS
+    assert traffic.failed == [], traffic.complaints()
+    assert set(traffic.answers()) == {one.name for one in instances}
+
+
+@pytest.mark.claim("B12")
+def test_an_instance_out_of_service_gets_no_more_requests_and_a_new_one_gets_some(
+    balanced: Dockreg, instances: list[Instance], figure: Figure
+) -> None:
+    leaving = instances[1]
+    with Traffic(balanced) as traffic:
+        traffic.wait_for(leaving.name, balanced.patience)
+        balanced.inside(leaving, "supervisorctl stop dockreg")
+        withdrawn = time.monotonic()
+        assert not balanced.registered(leaving)
+        coming = balanced.start(HOSTS[0])
+        balanced.wait_registered(coming)
+        registered = time.monotonic()
+        first = traffic.wait_for(coming.name, balanced.patience)
+        traffic.wait_for_answer(4 * balanced.noticed, after=time.monotonic() + 2 * balanced.noticed)
+        assert balanced.page(leaving.url) == f"Hello from {leaving.name}", "it could answer"
+    figure("last answer after its key was gone", (traffic.last_answer(leaving.name) - withdrawn) * 1000, "ms")
+    figure("first answer after its key was there", (first.end - registered) * 1000, "ms")
+    traffic.require_sound()
+    assert traffic.last_answer(leaving.name) - withdrawn < balanced.noticed
+    assert traffic.failed == [], traffic.complaints()
+
+
+@pytest.mark.claim("B12")
+def test_confd_comes_back_when_it_is_killed(balanced: Dockreg, instances: list[Instance]) -> None:
+    node = balanced.lab[BALANCER]
+    listed = node.output("docker top haproxy -eo pid,args").splitlines()
+    (confd,) = (line.split()[0] for line in listed if "confd" in line and "supervisord" not in line)
+    node.run(["kill", "-KILL", confd], sudo=True)
+    coming = balanced.start(HOSTS[2])
+    eventually(lambda: greeting(balanced) == coming.name, balanced.patience, "HAProxy asks the new one")

@@ -1,0 +1,110 @@
+"""A cell of the matrix: a fault against a stack, with a budget that is made of configured times."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import pytest
+
+from lab import faults
+from lab.measure import Measurement, Stack
+from lab.running import Lab
+from scenarios.failover.stacks import AT_NIGHT, ENGINE, Times, times
+
+SHORT = 5.0  # seconds that a fault is held whose service is only back when it is healed
+FAIL_TIMEOUT = 10.0  # seconds for which nginx leaves out a server that did not answer: its own default
+DOCKER_STOP = 10.0  # seconds that Docker gives a container before it kills it
+Parts = Sequence[tuple[str, float]]
+Measured = Callable[..., Measurement]
+
+
+@dataclass(frozen=True)
+class Cell:
+    """Whom a fault hits, and what its budget is made of. `hold`: see `measure`."""
+
+    fault: str
+    target: str
+    budget: Callable[[Times], Parts]
+    hold: float = 0.0
+    night: bool = False
+
+    @property
+    def recovers(self) -> bool:
+        return self.hold == 0.0
+
+
+def until_healed(known: Times) -> Parts:
+    """Held, and then containers are started."""
+    return (("held for", SHORT), *known.back())
+
+
+def while_held(known: Times) -> Parts:
+    """Some or all requests fail until it is healed; nothing has to be started then."""
+    return (("held for", SHORT), ("healing", known.healing), *nothing(known))
+
+
+def cut_off(known: Times) -> Parts:
+    """nginx's machine is parted from all others: it may find meanwhile that none of its servers is there."""
+    return (*while_held(known), ("nginx's fail_timeout", FAIL_TIMEOUT))
+
+
+def nothing(known: Times) -> Parts:
+    """What clients of a stack are allowed to lose where they should notice nothing."""
+    return (("nothing expected", known.nothing),)
+
+
+def docker_restarts(known: Times) -> Parts:
+    """systemd starts the daemon again; it first stops the containers that it finds, by docker stop's time."""
+    return (
+        ("systemd's restart", 1.0),
+        ("docker stop", DOCKER_STOP),
+        ("start of Docker", known.work),
+        *known.back(),
+    )
+
+
+def boots_again(known: Times) -> Parts:
+    """The one machine that can serve loses power, and is given it back: nobody else has to be asked."""
+    return (
+        ("held for", SHORT),
+        ("boot", known.work),
+        ("election, if it led", known.election),
+        ("engine's pass", ENGINE),
+        *known.back(),
+    )
+
+
+def reboots(known: Times) -> Parts:
+    """The one machine that can serve is rebooted: its containers are stopped, and started after the boot."""
+    return (
+        ("docker stop", DOCKER_STOP),
+        ("boot", known.work),
+        ("engine's pass", ENGINE),
+        *known.back(),
+    )
+
+
+def named(cells: Sequence[Cell], *, night: bool = True) -> pytest.MarkDecorator:
+    """The test that it marks measures each of these cells; at night alone, unless `night` is false."""
+    return pytest.mark.parametrize("cell", [_named(cell, night or cell.night) for cell in cells])
+
+
+def check(lab: Lab, stack: Stack, cell: Cell, measured: Measured, *follow: tuple[str, float]) -> None:
+    """Measure a cell; the test fails over its budget, and is skipped where the fault is not possible.
+
+    `follow` are the configured times that pass after the start of containers until clients are served.
+    """
+    __tracebackhide__ = True
+    kind = faults.kind(cell.fault)
+    if reason := kind.available(lab):
+        pytest.skip(f"{kind.name} is not possible here: {reason}")
+    known = times(lab, *follow)
+    budget = known.budget(*cell.budget(known))
+    result = measured(stack, kind, cell.target, budget, hold=cell.hold, recovers=cell.recovers)
+    assert result.verdict == "within"
+
+
+def _named(cell: Cell, night: bool) -> object:
+    marks = [pytest.mark.fault(cell.fault), *([AT_NIGHT] if night else [])]
+    return pytest.param(cell, marks=marks, id=f"{cell.fault}-{cell.target.removesuffix('.service')}")

@@ -1,0 +1,148 @@
+"""What goes wrong, what it costs, and the article's two weaknesses with their cures."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+import pytest
+from requests import RequestException
+
+from lab import faults
+from lab.errors import MachineError
+from lab.probe import Probe
+from lab.waiting import eventually
+from scenarios.rundock.article import BACKS, DASHBOARD, FRONTS, Site
+
+TTL = 60
+LATE, LATE_EMULATED = 5.0, 30.0  # seconds that etcd and SkyDNS may add to a TTL
+OUTAGE_MS, OUTAGE_MS_EMULATED = 5000, 30000
+SERVED = "from influxdb."  # on every page of the dashboard, before there is a point, too
+FIGURE = Callable[[str, float, str], None]
+
+
+@pytest.mark.claim("D9")
+def test_a_lost_machine_leaves_dns_by_its_ttl_and_the_other_one_serves(site: Site, figure: FIGURE) -> None:
+    emulated = site.lab.provider.emulated
+    lost, left = "node-back-2", site.address("node-back-1")
+    probe = Probe(
+        site.front("node-front-1"),
+        site.lab.namespace,
+        expect=SERVED,
+        interval=0.2 if emulated else 0.05,
+        timeout=10.0 if emulated else 4.0,
+    )
+    with probe:
+        probe.wait_for_answer(within=site.patience)
+        with faults.power_loss(site.lab, lost) as loss:
+            eventually(
+                lambda: site.ask("grafana") == [left],
+                TTL + site.patience,
+                "DNS names the other one alone",
+                ignoring=(MachineError,),
+            )
+            gone = loss.elapsed()
+            probe.wait_for_answer(within=site.patience, after=time.monotonic())
+    probe.require_sound(stall=5.0 if emulated else 1.0)
+    worst = max((gap.ms for gap in probe.outages), default=0.0)
+    slowest = max(sample.duration for sample in probe.samples if sample.ok) * 1000
+    figure("the lost machine left DNS after", gone * 1000, "ms")
+    figure("failed requests at the front", len(probe.failed), "")
+    figure("worst outage at the front", worst, "ms")
+    figure("slowest good answer", slowest, "ms")
+    assert gone <= TTL + (LATE_EMULATED if emulated else LATE)
+    assert worst <= (OUTAGE_MS_EMULATED if emulated else OUTAGE_MS), probe.summary()
+    # runit starts what is enabled when the machine is back
+    site.wait_for_names("grafana", *(site.address(name) for name in BACKS))
+
+
+@pytest.mark.claim("D9")
+def test_an_announcement_outlives_a_crash_loop_unless_the_announcer_asks(site: Site, figure: FIGURE) -> None:
+    node = site.lab["node-back-2"]
+    service = {
+        "name": "flaky",
+        "image": DASHBOARD["image"],
+        "args": "--env-file /etc/flaky.env",
+        "announce": 8099,
+        "port": 80,
+    }
+    address = site.address(node.name)
+    try:
+        for check, ttl in (("none", 8), ("tcp", TTL)):
+            node.put("INFLUXDB_HOST=influxdb\nINFLUXDB_NAME=metrics\n", "/etc/flaky.env", sudo=True)
+            assert site.module(node.name, state="enabled", check=check, ttl=ttl, **service).ok
+            site.wait_for_names("flaky", address)
+            node.put("INFLUXDB_NAME=metrics\n", "/etc/flaky.env", sudo=True)
+            before = _ends(site)
+            node.run("docker kill flaky", timeout=site.patience)
+            broken = time.monotonic()
+            eventually(lambda before=before: _ends(site) >= before + 3, site.patience, "a crash loop")  # type: ignore[misc]
+            with pytest.raises(RequestException):
+                site.page(f"http://{address}:8099/")
+            if check == "none":
+                # the article's own weakness: nobody answers, and DNS is told again and again who should
+                last = site.key("flaky", node.name).modified
+                eventually(
+                    lambda last=last: site.key("flaky", node.name).modified > last,  # type: ignore[misc]
+                    site.patience,
+                    "it is announced again",
+                )
+                assert site.ask("flaky") == [address]
+                continue
+            eventually(lambda: not site.ask("flaky"), site.patience, "it is withdrawn")
+            figure("a crash loop left DNS after", (time.monotonic() - broken) * 1000, "ms")
+        log = node.output("cat /var/log/docker-flaky/current", sudo=True)
+        assert "the container ended with 2" in log
+        assert f"no answer from {address}:8099, withdrawn" in log
+    finally:
+        site.module(node.name, state="absent", **service)
+
+
+def _ends(site: Site) -> int:
+    """How often runit has seen the container end."""
+    return len(site.lab["node-back-2"].run("cat /run/rundock/flaky", check=False).stdout.splitlines())
+
+
+@pytest.mark.claim("D10")
+def test_nginx_follows_the_ports_of_srv_records_and_a_nailed_port_stays_behind(
+    site: Site, figure: FIGURE
+) -> None:
+    asked = Probe(site.front("node-front-1", 8080), site.lab.namespace, expect=SERVED, timeout=10.0)
+    try:
+        with asked as probe:
+            probe.wait_for_answer(within=site.patience)
+            for host in BACKS:  # one after the other: there is always one that serves
+                assert site.dashboard(host, announce=8088).changed
+                here = f"node-back-{host[-1]}.grafana.s.prod.example.com."
+                eventually(
+                    lambda here=here: f"10 50 8088 {here}" in site.ask("grafana", "SRV"),  # type: ignore[misc]
+                    site.patience,
+                    f"{here} is announced with its new port",
+                )
+            for front in FRONTS:
+                eventually(
+                    lambda front=front: SERVED in site.page(site.front(front, 8080)),  # type: ignore[misc]
+                    site.patience,
+                    f"{front} finds the new port",
+                    ignoring=(RequestException,),
+                )
+                with pytest.raises(RequestException):
+                    site.page(site.front(front))
+        servers = "grep -o ':8088' /etc/nginx/srv/grafana.conf"
+        eventually(
+            lambda: site.lab["node-front-1"].run(servers, check=False).stdout.split() == [":8088", ":8088"],
+            site.patience,
+            "nginx-srv has written both new ports",
+        )
+        figure("failed requests while the port moved", len(probe.failed), "")
+        figure("worst outage while the port moved", max((gap.ms for gap in probe.outages), default=0.0), "ms")
+    finally:
+        for host in BACKS:
+            site.dashboard(host)
+    for front in FRONTS:
+        eventually(
+            lambda front=front: SERVED in site.page(site.front(front)),  # type: ignore[misc]
+            site.patience,
+            f"{front} serves again by the nailed port",
+            ignoring=(RequestException,),
+        )
