@@ -18,7 +18,12 @@ from tests.unit.report.samples_of_a_run import run
 BROWSER = shutil.which("chromium") or shutil.which("google-chrome") or ""
 pytestmark = pytest.mark.skipif(not BROWSER, reason="no Chromium on this host")
 WIDTH, HEIGHT = 1280, 1400
-FLAGS = ["--headless", "--disable-gpu", "--no-first-run", "--disable-dev-shm-usage", "--hide-scrollbars"]
+FLAGS = [
+    *("--headless", "--disable-gpu", "--no-first-run", "--disable-dev-shm-usage", "--hide-scrollbars"),
+    # the page is all that it may ask for: no look for updates, no account, no name looked up
+    *("--disable-background-networking", "--disable-component-update", "--disable-sync", "--disable-quic"),
+    "--host-resolver-rules=MAP * ~NOTFOUND",
+]
 
 
 def draw(folder: Path, page: str) -> list[bytes]:
