@@ -20,6 +20,7 @@ from lab.progress import Progress
 from lab.topology import BoxSource
 
 START_WITHIN = 15.0
+ANSWER_WITHIN = 10.0  # seconds for a call: it only bounds a wait, on hosts that may stand still for two
 
 
 def free_ports(count: int) -> list[int]:
@@ -55,7 +56,7 @@ class Etcd:
         return f"http://127.0.0.1:{self.port}"
 
     def client(self) -> Client:
-        return Client(self.endpoint)
+        return Client(self.endpoint, ANSWER_WITHIN)
 
     def start(self) -> None:
         peer = f"http://127.0.0.1:{self.peer_port}"

@@ -9,7 +9,6 @@ from contextlib import contextmanager
 
 import pytest
 
-from etcdv2.sync import Client
 from tests.stack.confd.conftest import Confd, Daemon, Server
 from tests.stack.conftest import Etcd, wait_for
 
@@ -200,7 +199,7 @@ def test_without_resources_the_watch_is_over(app: Confd) -> None:
 
 
 def test_the_watch_of_the_client_resumes_where_it_was(etcd: Etcd) -> None:
-    client = Client(etcd.endpoint)
+    client = etcd.client()
     index = client.set("/web/a", "1").node.modified
     client.set("/web/b", "2")
     event = client.watch("/web", recursive=True, after_index=index, timeout=1)

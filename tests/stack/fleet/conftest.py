@@ -17,6 +17,7 @@ import pytest
 
 from etcdv2.model import KeyNotFound
 from etcdv2.sync import Client
+from tests.stack.conftest import ANSWER_WITHIN
 
 ROOT = Path(__file__).parents[3]
 DAEMON = Path(__file__).with_name("daemon.py")
@@ -46,6 +47,9 @@ class Fleet:
     ttl: str = "2s"
     flags: dict[int, list[str]] = field(default_factory=dict)
     processes: dict[int, subprocess.Popen[bytes]] = field(default_factory=dict)
+
+    def client(self) -> Client:
+        return Client(self.endpoint, ANSWER_WITHIN)
 
     def id(self, number: int) -> str:
         return f"{number}{'0' * 30}{number}"
@@ -146,7 +150,7 @@ class Fleet:
 @pytest.fixture
 def fleet(etcd: Etcd, tmp_path: Path) -> Iterator[Fleet]:
     with contextlib.suppress(KeyNotFound):  # a hidden directory: no listing of / shows it
-        Client(etcd.endpoint).delete("/_coreos.com", recursive=True)
+        etcd.client().delete("/_coreos.com", recursive=True)
     (tmp_path / "fleet.conf").write_text("")
     cluster = Fleet(tmp_path, etcd.endpoint)
     yield cluster

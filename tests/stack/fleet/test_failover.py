@@ -12,8 +12,6 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from etcdv2.sync import Client
-
 if TYPE_CHECKING:
     from tests.stack.fleet.conftest import Etcd, Fleet
 
@@ -28,12 +26,12 @@ def expiry_of(fleet: Fleet, number: int) -> Iterator[list[float]]:
     """The moment at which etcd says that the machine's key is gone; known when the block has ended."""
     seen: list[float] = []
     key = f"{PREFIX}machines/{fleet.id(number)}/object"
-    index = Client(fleet.endpoint).get(key).index
+    index = fleet.client().get(key).index
 
     def look() -> None:
         nonlocal index
         for _ in range(20):
-            event = Client(fleet.endpoint).watch(key, after_index=index, timeout=15)
+            event = fleet.client().watch(key, after_index=index, timeout=15)
             if event is None:
                 return
             index = event.node.modified
@@ -50,11 +48,11 @@ def expiry_of(fleet: Fleet, number: int) -> Iterator[list[float]]:
 
 def give_lease_to(fleet: Fleet, number: int) -> None:
     value = f'{{"MachineID":"{fleet.id(number)}","Version":1}}'
-    Client(fleet.endpoint).set(LEASE, value, ttl=60)
+    fleet.client().set(LEASE, value, ttl=60)
 
 
 def leader(fleet: Fleet) -> str:
-    return str(json.loads(Client(fleet.endpoint).get(LEASE).node.value)["MachineID"])
+    return str(json.loads(fleet.client().get(LEASE).node.value)["MachineID"])
 
 
 @pytest.mark.parametrize("leads", [True, False], ids=["the engine's leader", "another machine"])
@@ -95,7 +93,7 @@ def test_a_machine_that_is_told_to_go_hands_over_at_once_and_leaves_nothing(flee
     assert first == "start"
     assert other != fleet.id(home)
     assert stopped < again < started + AFTER_TERM
-    tree = Client(fleet.endpoint).get(PREFIX, recursive=True).node
+    tree = fleet.client().get(PREFIX, recursive=True).node
     assert not [each.key for each in tree.leaves() if fleet.id(home) in each.key + each.value]
     fleet.up(home)
     assert fleet.place("a.service", on=witness) == other
@@ -106,7 +104,7 @@ def test_a_unit_is_not_started_before_its_old_copy_has_stopped(fleet: Fleet) -> 
     fleet.ctl("start", fleet.unit("a.service", service="ExecStart=/bin/sleep 1d\nExecStop=sleep 0.7"))
     home = fleet.place("a.service")
     other = fleet.id(3 - int(home[0]))
-    Client(fleet.endpoint).set(f"{PREFIX}job/a.service/target", other)
+    fleet.client().set(f"{PREFIX}job/a.service/target", other)
     fleet.eventually(lambda: fleet.place("a.service") == other, 5, "moved")
     steps = [(what, machine) for _, machine, what, _ in fleet.history()]
     assert steps == [("start", home), ("stop", home), ("start", other)]

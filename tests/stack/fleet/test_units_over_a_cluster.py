@@ -6,8 +6,6 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from etcdv2.sync import Client
-
 if TYPE_CHECKING:
     from tests.stack.fleet.conftest import Fleet
 
@@ -185,7 +183,7 @@ def test_what_was_written_is_read_by_the_originals_layout(fleet: Fleet) -> None:
     fleet.up(1)
     fleet.ctl("start", fleet.unit("a.service"))
     prefix = "/_coreos.com/fleet/"
-    tree = Client(fleet.endpoint).get(prefix, recursive=True).node
+    tree = fleet.client().get(prefix, recursive=True).node
     keys = {each.key.removeprefix(prefix) for each in tree.leaves()}
     machine = fleet.id(1)
     assert {

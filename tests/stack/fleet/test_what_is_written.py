@@ -7,7 +7,6 @@ import json
 import signal
 from typing import TYPE_CHECKING
 
-from etcdv2.sync import Client
 from tests.stack.fleet.test_api import OPTIONS, ask
 
 if TYPE_CHECKING:
@@ -21,7 +20,7 @@ def test_the_values_and_ttls_are_the_originals(fleet: Fleet) -> None:
     fleet.up(1)
     fleet.ctl("start", fleet.unit("a.service"))
     fleet.eventually(lambda: fleet.place("a.service"), 5, "a.service runs")
-    etcd = Client(fleet.endpoint)
+    etcd = fleet.client()
     digest = hashlib.sha1(TEXT.encode()).hexdigest()
     machine = fleet.id(1)
 
@@ -69,9 +68,9 @@ def test_units_with_one_content_write_it_once(fleet: Fleet) -> None:
     fleet.up(1)
     fleet.ctl("submit", fleet.unit("a.service"))
     key = f"{PREFIX}unit/{hashlib.sha1(TEXT.encode()).hexdigest()}"
-    before = Client(fleet.endpoint).get(key).node.modified
+    before = fleet.client().get(key).node.modified
     fleet.ctl("submit", fleet.unit("b.service"))
-    assert Client(fleet.endpoint).get(key).node.modified == before
+    assert fleet.client().get(key).node.modified == before
     assert fleet.ctl("cat", "b.service").out == TEXT
 
 
@@ -80,8 +79,7 @@ def test_content_stays_when_its_unit_is_destroyed(fleet: Fleet) -> None:
     fleet.ctl("submit", fleet.unit("a.service"))
     fleet.ctl("destroy", "a.service")
     keys = {
-        each.key.removeprefix(PREFIX)
-        for each in Client(fleet.endpoint).get(PREFIX, recursive=True).node.leaves()
+        each.key.removeprefix(PREFIX) for each in fleet.client().get(PREFIX, recursive=True).node.leaves()
     }
     assert f"unit/{hashlib.sha1(TEXT.encode()).hexdigest()}" in keys
     assert not [key for key in keys if key.startswith("job/")]
@@ -125,7 +123,7 @@ def test_a_machine_without_an_engine_schedules_nothing(fleet: Fleet) -> None:
     fleet.up(1)
     done = fleet.ctl("start", "--block-attempts=1", fleet.unit("a.service"))
     assert (done.code, done.out) == (1, "Unit a.service inactive\n")
-    there = Client(fleet.endpoint).get(f"{PREFIX}machines/{fleet.id(1)}/object").node.value
+    there = fleet.client().get(f"{PREFIX}machines/{fleet.id(1)}/object").node.value
     assert json.loads(there)["Capabilities"]["DISABLE_ENGINE"] is True
     fleet.up(2)
     fleet.eventually(lambda: fleet.place("a.service"), 5, "the other machine's engine places it")
