@@ -24,8 +24,10 @@ class Program:
     process: subprocess.Popen[bytes]
     log: Path
 
-    def logged(self, text: str, within: float = 5) -> None:
-        wait_for(lambda: text in self.log.read_text(), within, f"{text!r} in\n{self.log.read_text()}")
+    def logged(self, text: str, within: float = 20, times: int = 1) -> None:
+        wait_for(
+            lambda: self.log.read_text().count(text) >= times, within, f"{text!r} in\n{self.log.read_text()}"
+        )
 
     def stop(self) -> tuple[int, float]:
         """SIGTERM; the exit code and how long it took."""

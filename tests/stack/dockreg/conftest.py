@@ -16,9 +16,14 @@ from tests.stack.conftest import Etcd, wait_for
 from tests.stack.docker import Docker
 from tests.stack.processes import Program, Start, starter
 
-# The article's times are long for a test: a tenth of them shows the same, where no test says otherwise.
-# The TTL is etcd's, in whole seconds.
-QUICK = "Times(interval=0.5, limit=0.3, ttl=2, starting=0.1, retry=0.1)"
+# The article's times are long for a test. A host that stands still for a second or two must neither make an
+# answer late nor let a key expire, where a test says that the key stays.
+TTL = 5
+QUICK = f"Times(interval=0.5, limit=10, ttl={TTL}, starting=0.1, retry=0.1)"
+# And where a key must go: it has been removed if it goes long before its TTL ends.
+STRICT = "Times(interval=0.5, limit=0.3, ttl=60, starting=0.1, retry=0.1)"
+# Longer than the TTL, and the look for expired keys that etcd takes twice a second.
+PAST_TTL = TTL + 1.5
 DRIVER = (
     "import sys; from dockreg.main import NAME, HELP, main; from dockreg.sidekick import Times; "
     "from program import run; run(NAME, HELP, lambda words: main(words, {times}))"
@@ -120,12 +125,23 @@ class Container:
         except KeyNotFound:
             return None
 
-    def becomes(self, there: bool, within: float = 5, key: str = KEY) -> None:
+    def becomes(self, there: bool, within: float = 20, key: str = KEY) -> None:
         wait_for(
             lambda: (self.key(key) is not None) == there,
             within,
             f"{key} is {'there' if there else 'gone'}",
         )
+
+    def keeps_its_key(self) -> None:
+        """The key outlives its TTL, and is prolonged, not written again: no watcher is woken."""
+        first = self.key()
+        assert first is not None
+        ends = time.monotonic() + PAST_TTL
+        while time.monotonic() < ends:
+            node = self.key()
+            assert node is not None
+            assert node.created == first.created
+            time.sleep(0.05)
 
 
 @pytest.fixture
@@ -139,7 +155,7 @@ def container(application: Application, docker: Docker, etcd: Etcd, tmp_path: Pa
 
 @pytest.fixture
 def program(container: Container) -> Program:
-    """dockreg, registered, at a tenth of the article's times."""
+    """dockreg, registered, with QUICK times."""
     program = container.start()
     container.becomes(there=True)
     return program

@@ -15,13 +15,14 @@ ARTICLE = "Times()"
 
 @pytest.mark.claim("B4", "B5")
 def test_the_key_is_the_hosts_address_and_the_published_port(container: Container) -> None:
+    began = time.monotonic()
     container.start(times=ARTICLE)
-    container.becomes(there=True, within=2)
+    container.becomes(there=True)
     node = container.key()
     assert node is not None
     assert (node.key, node.value) == (f"/service/10.1.0.101:{PORT}", "running")
     assert node.ttl is not None
-    assert 19 <= node.ttl <= 20
+    assert 19 - (time.monotonic() - began) <= node.ttl <= 20
 
 
 @pytest.mark.claim("B3", "B5")
@@ -42,24 +43,17 @@ def test_key_names_the_directory(container: Container) -> None:
 def test_the_key_outlives_its_ttl_while_the_application_answers(
     container: Container, program: Program
 ) -> None:
-    first = container.key()
-    assert first is not None
-    ends = time.monotonic() + 3
-    while time.monotonic() < ends:
-        node = container.key()
-        assert node is not None
-        assert node.created == first.created, "prolonged, not written again: no watcher is woken"
-        time.sleep(0.1)
+    container.keeps_its_key()
+    assert program.process.poll() is None
 
 
 @pytest.mark.claim("B4")
 def test_the_application_is_asked_every_five_seconds(container: Container) -> None:
-    container.application.behaves, container.application.delay = "slow", 1.0
-    container.start(times=ARTICLE)
-    wait_for(lambda: len(container.application.asked) == 3, 12, "the application is asked three times")
-    first, second, third = container.application.asked
-    assert second - first == pytest.approx(5, abs=0.2), "a slow answer does not shift the rhythm"
-    assert third - second == pytest.approx(5, abs=0.2)
+    container.application.behaves, container.application.delay = "slow", 2.0
+    container.start(times="Times(limit=10)")
+    wait_for(lambda: len(container.application.asked) >= 3, 30, "the application is asked three times")
+    first, _, third = container.application.asked[:3]
+    assert 9 < third - first < 13, "10 s; 14 s if a slow answer shifted the rhythm"
 
 
 def test_until_the_first_answer_it_is_asked_more_often(container: Container) -> None:
@@ -67,7 +61,7 @@ def test_until_the_first_answer_it_is_asked_more_often(container: Container) -> 
     program = container.start(times="Times(interval=60)")
     program.logged("refused")
     container.application.up()
-    container.becomes(there=True, within=2)
+    container.becomes(there=True)  # the next check in the usual rhythm would be a minute later
 
 
 @pytest.mark.claim("B9")
@@ -81,10 +75,12 @@ def test_sigterm_removes_the_key_before_the_program_ends(container: Container, p
 
 @pytest.mark.claim("B10")
 def test_a_killed_program_leaves_a_key_that_ends_by_its_ttl(container: Container, program: Program) -> None:
+    node = container.key()
+    assert node is not None
     program.process.kill()
-    killed = time.monotonic()
-    container.becomes(there=False, within=2 + 1)
-    assert time.monotonic() - killed > 1, "nobody has removed it"
+    event = container.etcd.client().watch(KEY, after_index=node.modified, timeout=20)
+    assert event is not None
+    assert event.action == "expire", "nobody has removed it"
 
 
 def test_what_a_former_container_left_at_the_same_port_goes_if_nobody_answers(container: Container) -> None:

@@ -8,9 +8,17 @@ from pathlib import Path
 
 import pytest
 
-from tests.stack.conftest import free_ports
-from tests.stack.dockreg.conftest import KEY, Container
+from tests.stack.conftest import free_ports, wait_for
+from tests.stack.dockreg.conftest import KEY, STRICT, TTL, Container
 from tests.stack.processes import Program
+
+
+@pytest.fixture
+def strict(container: Container) -> Program:
+    """dockreg, registered: a key that goes has been removed."""
+    program = container.start(times=STRICT)
+    container.becomes(there=True)
+    return program
 
 
 def works_again(container: Container, program: Program) -> None:
@@ -26,44 +34,41 @@ def works_again(container: Container, program: Program) -> None:
     [("500", "it answers 500"), ("hangs", "no answer within"), ("slow", "no answer within")],
 )
 def test_an_application_that_fails_loses_its_key_and_gets_it_back(
-    container: Container, program: Program, behaves: str, said: str
+    container: Container, strict: Program, behaves: str, said: str
 ) -> None:
     container.application.delay = 0.6
     container.application.behaves = behaves
-    container.becomes(there=False, within=0.5 + 0.3 + 0.3)  # a TTL of 2 s would be later
-    program.logged(f"{KEY} is not there: port {container.application.port} of the application: {said}")
-    works_again(container, program)
+    container.becomes(there=False)
+    strict.logged(f"{KEY} is not there: port {container.application.port} of the application: {said}")
+    works_again(container, strict)
 
 
 @pytest.mark.claim("B4")
 def test_an_application_that_refuses_loses_its_key_and_gets_it_back(
-    container: Container, program: Program
+    container: Container, strict: Program
 ) -> None:
     container.application.down()
-    container.becomes(there=False, within=0.5 + 0.3)
-    program.logged("Connection refused")
+    container.becomes(there=False)
+    strict.logged("Connection refused")
     container.application.up()
-    works_again(container, program)
+    works_again(container, strict)
 
 
 @pytest.mark.claim("B4")
 def test_an_application_that_is_slow_but_in_time_keeps_its_key(container: Container) -> None:
-    container.application.behaves, container.application.delay = "slow", 0.2
+    container.application.behaves, container.application.delay = "slow", 0.6
     container.start()
     container.becomes(there=True)
-    ends = time.monotonic() + 2.5
-    while time.monotonic() < ends:
-        assert container.key() is not None
-        time.sleep(0.05)
+    container.keeps_its_key()
 
 
 @pytest.mark.claim("B11")
-def test_an_application_that_hangs_loses_its_key_within_eight_seconds(container: Container) -> None:
+def test_an_application_that_hangs_loses_its_key_before_its_ttl_ends(container: Container) -> None:
     container.start(times="Times()")
     container.becomes(there=True)
     container.application.behaves = "hangs"
     hung = time.monotonic()
-    container.becomes(there=False, within=5 + 3 + 0.3)  # and what etcd and our looks take
+    container.becomes(there=False, within=18)  # of 20; the unit tests say 5 + 3 s, by a clock of their own
     assert time.monotonic() - hung > 3, "it had its time to answer"
 
 
@@ -73,23 +78,29 @@ def test_etcd_may_come_later_and_go_away(container: Container) -> None:
     program.logged(f"{KEY} is not written: 127.0.0.1:{container.etcd.port}: [Errno 111] Connection refused")
     container.etcd.start()
     container.becomes(there=True)
+    before = container.key()
+    assert before is not None
     container.etcd.stop()
-    program.logged("is not written", within=3)
+    program.logged(f"{KEY} is not written", times=2)
     container.etcd.start()
-    container.becomes(there=True)
+    wait_for(
+        lambda: (node := container.key()) is not None and node.modified > before.modified,
+        20,
+        f"{KEY} is kept again, not only remembered by etcd",
+    )
     assert program.process.poll() is None
 
 
 def test_an_application_that_fails_while_etcd_is_away_has_no_key_when_etcd_is_back(
     container: Container,
 ) -> None:
-    program = container.start(times="Times(interval=0.5, limit=0.3, ttl=60, starting=0.1, retry=0.1)")
+    program = container.start(times=STRICT)
     container.becomes(there=True)
     container.etcd.stop()
     container.application.behaves = "500"
     program.logged("is not removed, and left to its TTL")
     container.etcd.start()
-    container.becomes(there=False, within=2)
+    container.becomes(there=False)
 
 
 @pytest.mark.parametrize("gone", ["refusing", "silent"])
@@ -98,14 +109,7 @@ def test_one_endpoint_of_two_that_is_away_is_passed_over(container: Container, g
         port = silent.getsockname()[1] if gone == "silent" else free_ports(1)[0]
         program = container.start(endpoints=f"http://127.0.0.1:{port},{container.etcd.endpoint}")
         container.becomes(there=True)
-        first = container.key()
-        ends = time.monotonic() + 3
-        while time.monotonic() < ends:
-            node = container.key()
-            assert node is not None
-            assert first is not None
-            assert node.created == first.created
-            time.sleep(0.05)
+        container.keeps_its_key()
         code, taken = program.stop()
         assert (code, container.key()) == (0, None)
         assert taken < 1
@@ -118,7 +122,7 @@ def test_sigterm_while_etcd_is_away_ends_the_program_and_leaves_the_key_to_its_t
     code, taken = program.stop()
     assert code == 0
     assert taken < 1
-    program.logged(f"{KEY} is left to its TTL of 2 s")
+    program.logged(f"{KEY} is left to its TTL of {TTL} s")
 
 
 def test_a_key_that_cannot_be_written_is_said(container: Container) -> None:
@@ -156,10 +160,8 @@ def test_a_docker_that_hangs_is_asked_again(container: Container) -> None:
 
 def test_a_docker_that_goes_away_later_changes_nothing(container: Container, program: Program) -> None:
     container.docker.down()
-    ends = time.monotonic() + 2.5
-    while time.monotonic() < ends:
-        assert container.key() is not None
-        time.sleep(0.05)
+    container.keeps_its_key()
+    assert program.process.poll() is None
 
 
 def test_a_container_that_docker_does_not_know_is_said(container: Container) -> None:
