@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import datetime, timezone
 from typing import Any
 
 import requests
@@ -17,12 +18,16 @@ CHANGE_WITHIN = 15.0  # seconds for a change of the membership: etcd itself give
 
 @dataclass(frozen=True)
 class Key:
-    """A key as one member shows it; `ttl` in whole seconds, None without one."""
+    """A key as one member shows it; without a TTL, `ttl` (whole seconds) and `expires` are None.
+
+    `expires`, seconds since 1970, is the same on all members: the one that took the write has reckoned it.
+    """
 
     name: str
     value: str
     modified: int
     ttl: int | None
+    expires: float | None = None
 
 
 @dataclass(frozen=True)
@@ -59,9 +64,10 @@ class Etcd:
         answer = self._keys("GET", key, member, params=query)
         return None if answer is None else _key(answer["node"])
 
-    def keys(self, folder: str, *, member: str = "") -> list[Key]:
+    def keys(self, folder: str, *, member: str = "", quorum: bool = False) -> list[Key]:
         """Every key below `folder`, by name; nothing if there is no such folder."""
-        answer = self._keys("GET", folder, member, params={"recursive": "true", "sorted": "true"})
+        query = {"recursive": "true", "sorted": "true"} | ({"quorum": "true"} if quorum else {})
+        answer = self._keys("GET", folder, member, params=query)
         return [] if answer is None else [_key(node) for node in _leaves(answer["node"])]
 
     def set(self, key: str, value: str, *, ttl: int | None = None, member: str = "") -> Key:
@@ -179,7 +185,16 @@ class Etcd:
 
 
 def _key(node: Mapping[str, Any]) -> Key:
-    return Key(node["key"], node.get("value", ""), int(node.get("modifiedIndex", 0)), node.get("ttl"))
+    expires = moment(node["expiration"]) if "expiration" in node else None
+    return Key(
+        node["key"], node.get("value", ""), int(node.get("modifiedIndex", 0)), node.get("ttl"), expires
+    )
+
+
+def moment(text: str) -> float:
+    """Seconds since 1970 of a time as etcd writes it, in UTC with up to nine decimal places (RFC 3339)."""
+    whole, _, fraction = text.removesuffix("Z").partition(".")
+    return datetime.fromisoformat(whole).replace(tzinfo=timezone.utc).timestamp() + float(f"0.{fraction}")
 
 
 def _leaves(node: Mapping[str, Any]) -> list[Mapping[str, Any]]:

@@ -26,7 +26,7 @@ Verdict = Literal["within", "over", "void"]
 BEFORE = 1.0  # seconds of good answers before a fault: what the service is like without
 NOTICED = 2.0  # seconds after which a fault that stops the service has stopped it
 STEADY = 2.0  # seconds without a failure after which a service counts as back
-STALL = 1.0  # seconds at a time that the probe may stand still: a phase's bound has five times that as slack
+STALL = 2.5  # seconds at a time that the probe may stand still: a phase's bound has twice that as slack
 INTERVAL_EMULATED = 0.2  # a request costs an emulated proxy 50 ms: more would be a load test
 TIMEOUT_EMULATED = 2.0
 

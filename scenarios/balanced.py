@@ -25,9 +25,9 @@ SLACK = 4.0
 SLACK_EMULATED = 40.0
 PATIENCE = 5.0  # seconds that the client of the probe waits for one answer
 PATIENCE_EMULATED = 10.0
-STALL = (
-    1.0  # seconds that the probe may stand still: what is asserted here is counted in requests and seconds
-)
+# Seconds that the probe may stand still: an answer that it is late to read is a failure from PATIENCE on, and
+# the requests that it did not make meanwhile are few beside what is asserted of them.
+STALL = 3.0
 INTERVAL = 0.02  # seconds from one request to the next: each is a line of nginx's log, which journald keeps
 INTERVAL_EMULATED = 0.2  # a request costs an emulated proxy 50 ms: more would be a load test
 ASKED = 20  # requests that show who answers

@@ -202,12 +202,13 @@ def test_a_restarted_backend_joins_although_confd_was_killed(article: Article, f
     unit, other = "apache@8888.service", article.backend(9999)
     node = article.machine_of(unit)
     address = article.address(node)
-    article.lab.etcd.set(f"{ENTRIES}/{address}", f"{address}:1", ttl=300)  # somebody's mistake
     with article.asked("confd") as probe:
         killed = article.confd()
         article.balancer().run(["kill", "-9", str(killed)], sudo=True)
         start = time.monotonic()
         article.lab.fleet.ctl("stop", unit)
+        # somebody's mistake; made earlier, the sidekick's next look could put it right before it is stopped
+        article.lab.etcd.set(f"{ENTRIES}/{address}", f"{address}:1", ttl=300)
         article.lab.fleet.ctl("start", unit, "apache-discovery@8888.service")
         eventually(
             lambda: article.sidekick_removed(node, f"{address}:1"),

@@ -60,6 +60,7 @@ def docker_restarts(known: Times) -> Parts:
         ("systemd's restart", 1.0),
         ("docker stop", DOCKER_STOP),
         ("start of Docker", known.work),
+        ("healing", known.healing),
         *known.back(),
     )
 

@@ -7,9 +7,11 @@ from collections.abc import Callable
 import pytest
 
 from lab import faults
+from lab.etcd import EtcdFailed
 from lab.faults import inject
 from lab.linear import counted, lost_writes, violations
 from lab.running import Lab
+from lab.waiting import eventually
 from lab.workload import COUNTER, SET, Workload
 from scenarios.failover.stacks import AT_NIGHT
 
@@ -42,6 +44,7 @@ def test_operations_have_one_order_and_no_acknowledged_write_is_lost(
     lab: Lab, name: str, target: str, repetition: int, figure: Callable[[str, float, str], None]
 ) -> None:
     patience = PATIENCE_EMULATED if lab.provider.emulated else PATIENCE
+    eventually(lab.etcd.leader, patience, "etcd has a leader", ignoring=(EtcdFailed,))
     with Workload(lab, seed=repetition) as work:
         work.wait_for(MEANWHILE, patience)
         with inject(lab, faults.kind(name), target):
@@ -55,4 +58,4 @@ def test_operations_have_one_order_and_no_acknowledged_write_is_lost(
     figure("of unknown outcome", sum(one.outcome == "unknown" for one in work.history), "operations")
     assert violations(work.registers()) == []
     assert counted(work.counting(), int(final.value)) == ""
-    assert lost_writes(work.singles(), {key.name for key in lab.etcd.keys(SET)}) == []
+    assert lost_writes(work.singles(), {key.name for key in lab.etcd.keys(SET, quorum=True)}) == []

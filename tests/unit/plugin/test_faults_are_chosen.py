@@ -52,6 +52,36 @@ def test_a_mistyped_fault_is_one_line(inner: pytest.Pytester) -> None:
     result.stderr.fnmatch_lines(["*--lab-fault: no fault 'rebot'; did you mean 'reboot'?*"])
 
 
+@pytest.mark.parametrize(
+    ("verdicts", "passed", "taken"),
+    [
+        (["void", "within", "over"], True, 2),
+        (["void", "void", "void", "within"], False, 3),
+        (["void", "over", "within"], False, 2),
+        (["over", "within"], False, 1),
+    ],
+)
+def test_what_the_probe_slept_through_is_measured_anew_twice_and_nothing_else_is(
+    inner: pytest.Pytester, monkeypatch: pytest.MonkeyPatch, verdicts: list[str], passed: bool, taken: int
+) -> None:
+    monkeypatch.setenv("LAB_HOME", str(inner.path / "home"))
+    inner.makeconftest(
+        f"""
+        import pytest, types
+        from tests.unit.report.samples_of_a_run import measurement
+        verdicts = iter({verdicts!r})
+        @pytest.fixture
+        def lab(monkeypatch):
+            monkeypatch.setattr("lab.measure.measure", lambda *_, **__: measurement(verdict=next(verdicts)))
+            return types.SimpleNamespace(name="t-mine")
+        """
+    )
+    inner.makepyfile("def test_it(measured): measured()")
+    result = inner.runpytest_subprocess("-p", "lab.plugin_failover")
+    result.assert_outcomes(passed=int(passed), failed=int(not passed))
+    assert len(list((inner.path / "home" / "runs" / "latest").glob("*.json"))) == taken
+
+
 def test_a_measurement_s_properties_name_its_outage_and_what_it_went_to() -> None:
     told = properties(measurement())
     assert told["figure: outage"] == "5500 ms"
