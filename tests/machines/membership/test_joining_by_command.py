@@ -45,6 +45,20 @@ def members(own: Command) -> dict[str, str]:
     return {name: machine["etcd"] for name, machine in own.status().items()}
 
 
+def settles(own: Command, *wanted: str) -> None:
+    """Return when etcd on host-1, host-2, host-3 and back-1 is as `wanted`, and one of the healthy leads.
+
+    Which one is not for us to say: a heartbeat that a busy host holds up makes another the leader.
+    """
+
+    def settled() -> bool:
+        seen = list(members(own).values())
+        level = tuple("healthy" if member == "leader" else member for member in seen)
+        return level == wanted and seen.count("leader") == 1
+
+    eventually(settled, 60, f"etcd on the machines is {', '.join(wanted)}")
+
+
 def machine_runs(name: str) -> bool:
     return bool(processes.marked(store.folder(NAME), {"LAB_MACHINE": name}))
 
@@ -54,7 +68,7 @@ def listed() -> bool:
 
 
 def test_status_shows_who_is_there_and_who_could_come(own: Command) -> None:
-    assert members(own) == {"host-1": "leader", "host-2": "-", "host-3": "-", "back-1": "-"}
+    settles(own, "healthy", "-", "-", "-")
     assert own.ok("status").splitlines()[0].startswith(f"lab {NAME!r}: 1 of 4 machines, nspawn")
 
 
@@ -62,7 +76,7 @@ def test_up_names_machines_that_join_in_turn(own: Command) -> None:
     said = own.ok("up", "host-2", "back-1")
 
     assert said == f"back-1 is up; lab {NAME!r} has 3 machines\n"
-    assert members(own) == {"host-1": "leader", "host-2": "healthy", "host-3": "-", "back-1": "proxy"}
+    settles(own, "healthy", "healthy", "-", "proxy")
     assert own.ok("run", "host-2", "--", "hostname") == "host-2\n"
 
     assert own.ok("leave", "back-1") == (f"back-1 has left lab {NAME!r}; `lab up back-1` has it join again\n")
@@ -85,7 +99,7 @@ def test_a_mistake_is_one_line_and_changes_nothing(own: Command, words: str, sai
 
     assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 1), done
     assert said in done.stderr
-    assert members(own) == {"host-1": "leader", "host-2": "-", "host-3": "-", "back-1": "-"}
+    settles(own, "healthy", "-", "-", "-")
 
 
 MOMENTS: dict[str, Callable[[], bool]] = {
@@ -100,7 +114,7 @@ def test_a_join_that_was_killed_is_finished_by_the_next(own: Command, moment: st
 
     own.ok("up", "host-2")
 
-    assert members(own) == {"host-1": "leader", "host-2": "healthy", "host-3": "-", "back-1": "-"}
+    settles(own, "healthy", "healthy", "-", "-")
 
 
 @pytest.mark.parametrize("moment", MOMENTS)
@@ -110,7 +124,7 @@ def test_a_join_that_was_killed_is_undone_by_a_reset(own: Command, moment: str) 
     own.ok("reset")
 
     assert not machine_runs("host-2")
-    assert members(own) == {"host-1": "leader", "host-2": "-", "host-3": "-", "back-1": "-"}
+    settles(own, "healthy", "-", "-", "-")
 
 
 def test_an_interrupted_join_leaves_nothing(own: Command) -> None:
@@ -121,7 +135,7 @@ def test_an_interrupted_join_leaves_nothing(own: Command) -> None:
 
     assert harness.wait(30) == 130
     assert not machine_runs("host-2")
-    assert members(own) == {"host-1": "leader", "host-2": "-", "host-3": "-", "back-1": "-"}
+    settles(own, "healthy", "-", "-", "-")
 
 
 def test_down_removes_what_a_killed_join_has_left(own: Command) -> None:
@@ -143,11 +157,11 @@ def test_a_lab_begins_with_the_machines_that_are_named(own: Command) -> None:
 
     own.ok("up", "host-3", "host-2", "--provider=nspawn")
 
-    assert sorted(members(own).values()) == ["-", "-", "healthy", "leader"]
+    settles(own, "-", "healthy", "healthy", "-")
     own.ok("leave", "host-3")
     own.ok("reset")
     assert store.require(NAME).machines == ("host-2", "host-3")
-    assert sorted(members(own).values()) == ["-", "-", "healthy", "leader"]
+    settles(own, "-", "healthy", "healthy", "-")
 
 
 def _kill_join_when(own: Command, moment: Callable[[], bool]) -> None:
