@@ -66,7 +66,7 @@ def test_up_works_after_a_killed_up(own: Command) -> None:
 
     own.up()
 
-    assert own.healthy()
+    eventually(own.healthy, 60, "the lab is healthy")
 
 
 MOMENTS_OF_DOWN: dict[str, Callable[[], bool]] = {
@@ -91,7 +91,7 @@ def test_up_works_after_a_killed_down(own: Command) -> None:
 
     own.up()
 
-    assert own.healthy()
+    eventually(own.healthy, 60, "the lab is healthy")
 
 
 @pytest.mark.parametrize(("sent", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
@@ -111,7 +111,8 @@ def test_two_labs_with_the_same_addresses_are_both_healthy(tmp_path: Path) -> No
         with ThreadPoolExecutor(2) as pool:
             list(pool.map(Command.up, labs))
 
-        assert all(lab.healthy() for lab in labs)
+        for lab in labs:
+            eventually(lab.healthy, 60, f"{lab.name} is healthy")
         for lab in labs:
             lab.ok("run", "coreos-1", "--", "etcdctl", "set", "/whose", lab.name)
         for lab in labs:
@@ -133,7 +134,7 @@ def test_one_lab_goes_and_the_other_stays(tmp_path: Path) -> None:
 
         going.ok("down")
 
-        assert staying.healthy()
+        eventually(staying.healthy, 60, "the lab that stays is healthy")
         assert {name: machine["boot"] for name, machine in staying.status().items()} == boots
     finally:
         going("down")

@@ -36,6 +36,13 @@ def test_known(lab):
 """
 
 
+WELL = """
+from lab.waiting import eventually
+def test_fine(lab):
+    eventually(lambda: lab.etcd.healthy("coreos-1"), 60)
+"""
+
+
 @pytest.fixture
 def place(tmp_path: Path) -> Iterator[Path]:
     """An empty checkout, and no lab of this name before or after."""
@@ -74,7 +81,7 @@ def test_what_a_killed_run_left_is_cleared_by_the_next(place: Path) -> None:
     ended_within_a_test(place, signal.SIGKILL)
     assert traces(NAME), "SIGKILL leaves a lab behind"
 
-    next_run = begin(place, "def test_fine(lab): assert lab.etcd.healthy('coreos-1')")
+    next_run = begin(place, WELL)
 
     assert next_run.wait(UP_WITHIN) == 0, (place / "output").read_text()
     assert "an earlier run left lab" in (place / "output").read_text()
