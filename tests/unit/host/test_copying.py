@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 
+from lab import processes
 from lab.copying import clone, discard
+from lab.waiting import eventually
 
 
 def make_tree(folder: Path) -> Path:
@@ -47,3 +52,24 @@ def test_discarding_what_is_not_there_is_no_error(tmp_path: Path) -> None:
     discard(tmp_path / "nothing")
     discard(make_tree(tmp_path / "tree"))
     assert not (tmp_path / "tree").exists()
+
+
+def test_what_a_killed_harness_was_removing_is_left_alone_from_then_on(tmp_path: Path) -> None:
+    """The next one removes the same tree, and two of them would trip each other up."""
+    rm, removing = tmp_path / "bin/rm", tmp_path / "removing"
+    rm.parent.mkdir()
+    rm.write_text(f"#!/bin/sh\necho $$ > {removing}.new && mv {removing}.new {removing}\nexec sleep 60\n")
+    rm.chmod(0o755)
+    removal = "import lab.copying, pathlib, sys; lab.copying.discard(pathlib.Path(sys.argv[1]))"
+    path = f"{rm.parent}{os.pathsep}{os.environ['PATH']}"
+    harness = subprocess.Popen(
+        [sys.executable, "-c", removal, str(rm)],
+        env={**os.environ, "PATH": path, "PYTHONPATH": os.pathsep.join(sys.path)},
+    )
+    try:
+        eventually(removing.exists, 30, "rm has begun")
+    finally:
+        harness.kill()
+        harness.wait(10)
+    pid = int(removing.read_text())
+    eventually(lambda: not processes.alive(pid), 30, "rm has ended with the harness")
