@@ -76,18 +76,24 @@ MOMENTS_OF_DOWN: dict[str, Callable[[], bool]] = {
 
 
 @pytest.mark.parametrize("moment", MOMENTS_OF_DOWN)
-def test_down_finishes_what_a_killed_down_began(own: Command, moment: str) -> None:
+def test_down_finishes_what_a_killed_down_began(
+    own: Command, moment: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     own.up()
-    _kill_when(own, MOMENTS_OF_DOWN[moment], "down")
+    with monkeypatch.context() as held:
+        _hold_removals(own, held)
+        _kill_when(own, MOMENTS_OF_DOWN[moment], "down")
 
     own.ok("down")
 
     assert traces(NAME) == []
 
 
-def test_up_works_after_a_killed_down(own: Command) -> None:
+def test_up_works_after_a_killed_down(own: Command, monkeypatch: pytest.MonkeyPatch) -> None:
     own.up()
-    _kill_when(own, MOMENTS_OF_DOWN["a machine has gone"], "down")
+    with monkeypatch.context() as held:
+        _hold_removals(own, held)
+        _kill_when(own, MOMENTS_OF_DOWN["a machine has gone"], "down")
 
     own.up()
 
@@ -139,6 +145,15 @@ def test_one_lab_goes_and_the_other_stays(tmp_path: Path) -> None:
     finally:
         going("down")
         staying("down")
+
+
+def _hold_removals(own: Command, held: pytest.MonkeyPatch) -> None:
+    """Have `lab down` stand still when it begins to remove files: it cannot end before it is killed."""
+    own.place.joinpath("held").mkdir()
+    stands = own.place / "held/rm"
+    stands.write_text("#!/bin/sh\nexec sleep 600\n")
+    stands.chmod(0o755)
+    held.setenv("PATH", str(stands.parent), prepend=os.pathsep)
 
 
 def _kill_when(own: Command, moment: Callable[[], bool], *words: str) -> None:
