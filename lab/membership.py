@@ -26,6 +26,8 @@ PEER_PORT = 2380
 TAKEN_WITHIN = 30.0
 TAKEN_WITHIN_EMULATED = 120.0
 ELECTIONS = 5  # an election takes one to two time-outs, a split vote as many again
+RESTART = 10.0  # seconds for a member that starts again: systemd's pause, etcd's own start, a vote it missed
+RESTART_EMULATED = 60.0
 STOPPED_WITHIN = 60.0  # seconds for a machine's units and containers to end
 STOPPED_WITHIN_EMULATED = 240.0
 # What says goodbye through etcd stops before etcd does: units that move, registrations that are taken back.
@@ -129,22 +131,13 @@ def _require_addable(lab: Lab, machine: Machine, members: Sequence[Machine]) -> 
             f"{machine.name} cannot join: etcd's member at {strange[0]} and the lab's machines do not match; "
             "`etcdctl member list` and `lab status` show both"
         )
-    down: list[str] = []
-
-    def well() -> bool:
-        down[:] = [
-            member.name for member, good in zip(members, _healthy(lab, members), strict=True) if not good
-        ]
-        return not down
-
-    election = lab.topology.etcd.milliseconds(lab.provider.emulated)[1] / 1000
-    try:  # a cluster that has just lost its leader is well again when it has elected
-        eventually(well, ELECTIONS * election, "every etcd member is healthy")
-    except MachineError:
+    well = _well(lab, members, len(members))
+    down = [member.name for member in members if member not in well]
+    if down:
         raise UserError(
             f"{machine.name} cannot join: etcd takes a new member while all others are healthy, and "
             f"{' and '.join(down)} {'is' if len(down) == 1 else 'are'} not; `lab status` shows why"
-        ) from None
+        )
     return None
 
 
@@ -153,13 +146,31 @@ def _require_droppable(lab: Lab, machine: Machine, members: Sequence[Machine]) -
     others = [member for member in members if member != machine]
     if not others:
         raise UserError(f"{machine.name} carries the last etcd member; `lab down` removes the whole lab")
-    well = [member for member, good in zip(others, _healthy(lab, others), strict=True) if good]
     needed = len(others) // 2 + 1
+    well = _well(lab, others, needed)
     if len(well) < needed:
         raise UserError(
             f"{machine.name} cannot leave: of the other {len(others)} etcd members {len(well)} can write, "
             f"and {needed} must; `lab status` shows which cannot"
         )
+    return well
+
+
+def _well(lab: Lab, members: Sequence[Machine], needed: int) -> list[Machine]:
+    """The members that can write, as soon as `needed` of them can, or else as they were seen last.
+
+    A cluster that has just lost its leader, or a member that starts again, is well a little later.
+    """
+    well: list[Machine] = []
+
+    def enough() -> bool:
+        well[:] = [member for member, good in zip(members, _healthy(lab, members), strict=True) if good]
+        return len(well) >= needed
+
+    election = lab.topology.etcd.milliseconds(lab.provider.emulated)[1] / 1000
+    restart = RESTART_EMULATED if lab.provider.emulated else RESTART
+    with contextlib.suppress(MachineError):
+        eventually(enough, ELECTIONS * election + restart, f"{needed} etcd members are healthy")
     return well
 
 
