@@ -11,14 +11,17 @@ import pytest
 from lab import faults, lifecycle
 from lab.errors import UserError
 from lab.etcd import EtcdFailed
+from lab.node import Node
 from lab.progress import Progress
 from lab.running import Lab
 from lab.waiting import Deadline, eventually
 
 Figure = Callable[[str, float, str], None]
 WRITES = 20_000  # at most; one join is done long before
-# A cluster of one has no quorum from the moment it hears of the second member until that one runs.
-GAP = 5.0  # seconds between two writes; it is 0.5 s or less on an idle host
+# A cluster of one has no quorum from the moment it hears of the second member until that one runs. These are
+# seconds from the last write to the start of the second etcd, and from when it is ready to the next write;
+# how long it takes to start is the host's affair.
+GAP = 5.0
 GAP_EMULATED = 60.0
 
 
@@ -48,6 +51,12 @@ class Traffic:
         self._stop.set()
         self._thread.join()
 
+    def last_before(self, moment: float) -> float:
+        return max(written for written in self.written if written <= moment)
+
+    def first_after(self, moment: float) -> float:
+        return min(written for written in self.written if written > moment)
+
     def longest_gap(self) -> float:
         return max(after - before for before, after in zip(self.written, self.written[1:], strict=False))
 
@@ -59,6 +68,18 @@ class Traffic:
                 self.written.append(time.monotonic())
             except EtcdFailed:
                 continue
+
+
+def etcd_came(node: Node) -> tuple[float, float]:
+    """When etcd's process was started on a machine and when it was ready, on our monotonic clock."""
+    said = node.output(
+        "for moment in ExecMainStart ActiveEnter; do"
+        " systemctl show --value --property=${moment}TimestampMonotonic etcd.service; done;"
+        " python3 -c 'import time; print(time.monotonic_ns() // 1000)'"
+    )
+    now = time.monotonic()
+    started, ready, told = (int(word) / 1e6 for word in said.split())
+    return now - (told - started), now - (told - ready)
 
 
 @pytest.fixture(scope="module")
@@ -88,7 +109,10 @@ def test_the_second_machine_joins_under_traffic_and_no_write_is_lost(grown: Lab,
         eventually(lambda: len(traffic.written) > enough, patience(grown), "writes go on")
 
     figure("longest gap between writes", traffic.longest_gap() * 1000, "ms")
-    assert traffic.longest_gap() < (GAP_EMULATED if grown.provider.emulated else GAP)
+    allowed = GAP_EMULATED if grown.provider.emulated else GAP
+    started, ready = etcd_came(grown["host-2"])
+    assert started - traffic.last_before(started) < allowed
+    assert traffic.first_after(ready) - ready < allowed
     assert members(grown) == ["host-1", "host-2"]
     assert grown.etcd.get("/before", member="host-2") == before
     wanted = {f"/traffic/{number}" for number in range(len(traffic.written))}
@@ -142,7 +166,8 @@ def test_two_further_machines_join_right_after_one_another_and_an_election(grown
 
     assert members(grown) == ["host-1", "host-2", "host-3"]
     addresses = [str(spec.machine.private) for spec in grown.specs.values()]
-    assert grown.fleet.machines() == sorted(addresses)
+    # the list that host-1 keeps follows etcd, and a heartbeat that a busy host holds up drops a machine
+    eventually(lambda: grown.fleet.machines() == sorted(addresses), patience(grown), "fleet lists them all")
     grown["back-1"].run("etcdctl set /by a-proxy")
     assert grown.etcd.get("/by", member="host-3", quorum=True)
 
@@ -196,6 +221,11 @@ def test_a_machine_leaves_cleanly_and_can_join_again(grown: Lab) -> None:
 
 
 def test_a_machine_that_is_lost_can_be_taken_from_the_cluster(grown: Lab) -> None:
+    """The leader, at once: the others have yet to notice and to elect another before they can write."""
+    leader = eventually(lambda: grown.etcd.leader(member="host-1"), patience(grown), "there is a leader")
+    if leader != "host-3":
+        (id,) = (member.id for member in grown.etcd.members() if member.name == "host-3")
+        grown[leader].run(f"ETCDCTL_API=3 etcdctl move-leader {id}", timeout=patience(grown))
     grown.power_off("host-3")
 
     grown.leave("host-3")
