@@ -21,7 +21,7 @@ def follow(confd: Confd, *flags: str) -> Daemon:
     return daemon
 
 
-def becomes(confd: Confd, text: str, within: float = 5.0) -> None:
+def becomes(confd: Confd, text: str, within: float = 20.0) -> None:
     wait_for(lambda: confd.dest.read_text() == text, within, f"{text!r}, not {confd.dest.read_text()!r}")
 
 
@@ -96,8 +96,9 @@ def test_deleted_and_expired_keys_go(app: Confd, etcd: Etcd) -> None:
     follow(app)
     client.delete("/web/a")
     becomes(app, "server b;\n")
-    client.set("/web/c", "c", ttl=1)
+    client.set("/web/c", "c")
     becomes(app, "server b;\nserver c;\n")
+    client.set("/web/c", "c", ttl=1)
     becomes(app, "server b;\n")
 
 

@@ -127,10 +127,10 @@ def test_a_server_that_is_silent_costs_its_time_and_the_next_one_is_asked(start:
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as silent:
         silent.bind((LOCAL, 0))
         servers = f"{LOCAL}:{silent.getsockname()[1]},{LOCAL}:{other.port}"
-        sky = start("-nameservers", servers, "-ns-rotate=false", "-rtimeout", "300ms")
+        sky = start("-nameservers", servers, "-ns-rotate=false", "-rtimeout", "2s")
         began = time.monotonic()
         assert sky.records(f"web.{ELSEWHERE}.") == ["A 10.9.9.9"]
-        assert 0.3 <= time.monotonic() - began < 2
+        assert time.monotonic() - began >= 2
 
 
 def test_answers_of_others_are_kept_if_that_is_wanted(start: Start, other: Sky) -> None:
@@ -183,13 +183,13 @@ def test_a_change_is_in_the_next_answer(sky: Sky, put: Records) -> None:
 def test_a_key_leaves_by_its_ttl_and_one_that_is_renewed_in_silence_stays(
     sky: Sky, put: Records, etcd: Etcd
 ) -> None:
-    put("leaves", host="10.0.0.1", expires=1)
-    put("stays", host="10.0.0.2", expires=2)
+    put("stays", host="10.0.0.2", expires=5)
     etcd.client().refresh("/skydns/local/skydns/stays", 60)
     began = time.monotonic()
-    wait_for(lambda: sky.ask("leaves").rcode() == dns.rcode.NXDOMAIN, 5, "the key is gone")
-    assert 0.5 < time.monotonic() - began < 3
-    wait_for(lambda: sky.ask("stays").answer[0].ttl > 40, 10, "its new TTL is seen")
+    put("leaves", host="10.0.0.1", expires=1)
+    wait_for(lambda: sky.ask("leaves").rcode() == dns.rcode.NXDOMAIN, 10, "the key is gone")
+    assert time.monotonic() - began > 0.9
+    wait_for(lambda: sky.ask("stays").answer[0].ttl > 40, 20, "its new TTL is seen")
 
 
 def test_while_etcd_is_away_there_is_no_answer_and_afterwards_there_is(
