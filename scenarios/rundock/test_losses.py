@@ -8,8 +8,9 @@ from collections.abc import Callable
 import pytest
 from requests import RequestException
 
-from lab import faults
+from lab import faults, judge
 from lab.errors import MachineError
+from lab.health import Void
 from lab.probe import Probe
 from lab.waiting import eventually
 from scenarios.rundock.article import BACKS, DASHBOARD, FRONTS, Site
@@ -43,15 +44,17 @@ def test_a_lost_machine_leaves_dns_by_its_ttl_and_the_other_one_serves(site: Sit
             )
             gone = loss.elapsed()
             probe.wait_for_answer(within=site.patience, after=time.monotonic())
-    probe.require_sound(stall=5.0 if emulated else 1.0)
     worst = max((gap.ms for gap in probe.outages), default=0.0)
+    budget = OUTAGE_MS_EMULATED if emulated else OUTAGE_MS
     slowest = max(sample.duration for sample in probe.samples if sample.ok) * 1000
     figure("the lost machine left DNS after", gone * 1000, "ms")
     figure("failed requests at the front", len(probe.failed), "")
     figure("worst outage at the front", worst, "ms")
     figure("slowest good answer", slowest, "ms")
     assert gone <= TTL + (LATE_EMULATED if emulated else LATE)
-    assert worst <= (OUTAGE_MS_EMULATED if emulated else OUTAGE_MS), probe.summary()
+    if void := judge.undecided(worst, budget, probe.blind * 1000):
+        raise Void("; ".join(void))
+    assert worst <= budget, probe.summary()
     # runit starts what is enabled when the machine is back
     site.wait_for_names("grafana", *(site.address(name) for name in BACKS))
 
@@ -91,9 +94,12 @@ def test_an_announcement_outlives_a_crash_loop_unless_the_announcer_asks(site: S
                 continue
             eventually(lambda: not site.ask("flaky"), site.patience, "it is withdrawn")
             figure("a crash loop left DNS after", (time.monotonic() - broken) * 1000, "ms")
-        log = node.output("cat /var/log/docker-flaky/current", sudo=True)
-        assert "the container ended with 2" in log
-        assert f"no answer from {address}:8099, withdrawn" in log
+        for line in ("the container ended with 2", f"no answer from {address}:8099, withdrawn"):
+            eventually(
+                lambda line=line: line in node.output("cat /var/log/docker-flaky/current", sudo=True),  # type: ignore[misc]
+                site.patience,
+                f"{line!r} is in the log",
+            )
     finally:
         site.module(node.name, state="absent", **service)
 

@@ -131,7 +131,6 @@ def test_a_change_in_etcd_is_in_the_next_answer_of_every_machine(
     finally:
         site.lab.etcd.delete(key)
     figure("from a change in etcd to an answer with it, dig and SSH included", max(took) * 1000, "ms")
-    assert max(took) < (2.0 if not site.lab.provider.emulated else 10.0)
     site.wait_for_names("moved")
 
 
