@@ -131,14 +131,20 @@ class Dockreg(Setting):
         return node.output(["docker", "exec", instance.id, "sh", "-c", command], timeout=self.patience)
 
     def registered(self, instance: Instance, member: str = "") -> bool:
-        key = self.lab.etcd.get(instance.key, member=member)
+        """What the whole cluster agrees on; with `member` what that one knows, which may lag behind."""
+        key = self.lab.etcd.get(instance.key, member=member, quorum=not member)
         return key is not None and key.value == "running"
 
     def wait_registered(self, *instances: Instance) -> None:
         """Return when etcd has all of them."""
         __tracebackhide__ = True
         for one in instances:
-            eventually(lambda one=one: self.registered(one), self.patience, f"{one.key} is there")  # type: ignore[misc]
+            eventually(
+                lambda one=one: self.registered(one),  # type: ignore[misc]
+                self.patience,
+                f"{one.key} is there",
+                ignoring=(EtcdFailed,),
+            )
 
     def addresses(self, member: str = "") -> set[str]:
         """What is registered, as IP:PORT."""

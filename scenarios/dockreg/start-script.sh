@@ -7,14 +7,18 @@ register() { curl --silent --show-error --fail --output /dev/null -XPUT "$url" -
 withdraw() { curl --silent --show-error --fail --output /dev/null -XDELETE "$url"; }
 stop() {
     withdraw
-    kill "$application"
-    wait "$application"
+    if [ -n "$application" ]; then
+        kill "$application"
+        wait "$application"
+    fi
     exit 0
 }
 
+# Before the key is there: what `docker stop` says in between would never be heard.
+application=
+trap stop TERM INT
 register || exit 1
 node /root/server.js &
 application=$!
-trap stop TERM INT
 wait "$application"
 withdraw
