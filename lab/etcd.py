@@ -119,10 +119,16 @@ class Etcd:
             return False
 
     def leader(self, *, member: str = "") -> str:
-        """The machine that leads, as a member (the first that answers) sees it; "" during an election."""
-        ids = {entry.id: entry.name for entry in self.members(member=member)}
-        document = self._ask("GET", "/v2/stats/self", member).json()
-        return ids.get(document.get("leaderInfo", {}).get("leader", ""), "")
+        """The machine that leads, as a member (the first that answers) sees it; "" during an election.
+
+        This is what raft says: v2's statistics have every member name itself after a change of the leader,
+        until the new one has sent it an entry, and for as long as there is none.
+        """
+        names = {int(entry.id, 16): entry.name for entry in self.members(member=member)}
+        document = self._ask("POST", "/v3/maintenance/status", member, json={}).json()
+        if "header" not in document:
+            raise EtcdFailed(f"etcd: no status from {member or 'any member'}: {document.get('error')}")
+        return names.get(int(document.get("leader", 0)), "")
 
     def index(self, member: str) -> int:
         """The raft index that a member has applied: equal on all members that have caught up."""
