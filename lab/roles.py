@@ -6,12 +6,16 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from lab.errors import UserError
+from lab.errors import MachineError, UserError
+from lab.etcd import EtcdFailed
 from lab.running import Lab
 from lab.suggest import did_you_mean
+from lab.waiting import eventually
 
 ROLES = ("leader", "follower", "followers", "minority", "majority", "all")
 GRAMMAR = "a machine, leader, follower, followers, minority, majority, all, machine_of(UNIT), or UNIT"
+
+ELECTED_WITHIN = 30.0  # seconds: several elections of emulated machines
 
 
 @dataclass(frozen=True)
@@ -36,7 +40,18 @@ class View:
 
 
 def view(lab: Lab) -> View:
-    """The cluster as it is now. Its functions raise MachineError while etcd or fleet do not answer."""
+    """The cluster as it is now. Its functions raise MachineError while etcd or fleet do not answer.
+
+    An election that is under way is waited for.
+    """
+
+    def leader() -> str:
+        try:
+            return eventually(lab.etcd.leader, ELECTED_WITHIN, "etcd has a leader")
+        except EtcdFailed:
+            raise
+        except MachineError:
+            return ""
 
     def machine_of(unit: str) -> str:
         units = lab.fleet.units()
@@ -45,7 +60,7 @@ def view(lab: Lab) -> View:
         return lab.node_at(units[unit].machine).name
 
     members = tuple(name for name, spec in lab.specs.items() if spec.machine.etcd == "member")
-    return View(tuple(lab.specs), members, lab.etcd.leader, machine_of)
+    return View(tuple(lab.specs), members, leader, machine_of)
 
 
 def resolve(text: str, seen: View) -> Target:

@@ -87,9 +87,9 @@ def inject(
     __tracebackhide__ = True
     wanted = tuple(units)
     aim, measure = _aimed(lab, kind, target, amount)
-    what = f"{kind.name} of {aim}"
     if checked:
-        require_start(lab, what, wanted)
+        require_start(lab, f"{kind.name} of {aim}", wanted)
+        aim, measure = _aimed(lab, kind, target, amount)  # another may lead by now
     fault = Fault(kind.name, aim, time.monotonic())
     mark = ledger.begin(lab, kind.name, aim, measure)
     try:
@@ -105,7 +105,7 @@ def inject(
         raise
     _heal(lab, kind, aim, mark)
     if checked:
-        require_healthy(lab, f"after {what}", wanted)
+        require_healthy(lab, f"after {kind.name} of {aim}", wanted)
 
 
 def leave(lab: Lab, kind: Kind, target: str | Target, *, amount: str = "") -> Fault:

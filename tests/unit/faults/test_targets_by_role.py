@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from types import SimpleNamespace
+from typing import cast
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from lab.errors import UserError
-from lab.roles import ROLES, Target, View, minority, resolve
+from lab.roles import ROLES, Target, View, minority, resolve, view
+from lab.running import Lab
 
 NAMES = ("coreos-1", "coreos-2", "coreos-3")
 THREE = View(NAMES, NAMES, lambda: "coreos-2", {"apache.service": "coreos-3"}.__getitem__)
@@ -51,6 +54,13 @@ def test_a_mistyped_role_has_a_suggestion() -> None:
 def test_nobody_leads_during_an_election() -> None:
     with pytest.raises(UserError, match="no leader"):
         resolve("followers", replace(THREE, leader=lambda: ""))
+
+
+def test_an_election_is_waited_for() -> None:
+    seen = iter(("", "", "coreos-2"))
+    specs = {name: SimpleNamespace(machine=SimpleNamespace(etcd="member")) for name in NAMES}
+    lab = SimpleNamespace(specs=specs, etcd=SimpleNamespace(leader=lambda: next(seen)))
+    assert resolve("followers", view(cast(Lab, lab))).machines == ("coreos-1", "coreos-3")
 
 
 def test_a_machine_is_found_without_asking_for_the_leader() -> None:
