@@ -25,6 +25,8 @@ Usage: fleetd [--config FILE] [--OPTION VALUE ...]
 Every option of the configuration is a flag too (--public_ip, --agent_ttl, ...) and a variable FLEET_<OPTION>.
 The API listens where systemd says (fleet.socket); signals: TERM hands over and ends, HUP reloads, USR1 dumps.
 """
+# For whom asks during a reload a moment is better than a refusal; fleetctl waits 3 s for an answer.
+RELOADED_WITHIN = 2.0
 log = logging.getLogger("fleet")
 BackendFactory = Callable[[Config], Backend]
 
@@ -86,7 +88,7 @@ async def _run(config: Config, read: Callable[[], Config], machine: str, make_ba
                 continue
             await server.leave()
             server = Server(config, machine, boot, make_backend(config))
-            await server.start(sockets)
+            await server.start(sockets, RELOADED_WITHIN)
             log.info("reloaded")
         else:
             activation.notify("STOPPING=1")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import logging
 import socket
@@ -73,8 +74,11 @@ class Server:
         self._listening: list[asyncio.AbstractServer] = []
         self.failed = asyncio.Event()
 
-    async def start(self, sockets: Sequence[socket.socket]) -> None:
-        """Raises UnitError if systemd cannot be reached."""
+    async def start(self, sockets: Sequence[socket.socket], patience: float = 0.0) -> None:
+        """Take requests from now on, or within `patience` when they need not be refused any more.
+
+        Raises UnitError if systemd cannot be reached.
+        """
         await self._agent.open()
         self._run("follower", self._follower.run())
         self._run("heart", self._heart.run())
@@ -83,11 +87,19 @@ class Server:
         self._run("rebirth", self._republish())
         if not self._config.disable_engine:
             self._run("engine", self._engine.run())
+        if patience:
+            await self._able(patience)
         for each in sockets:
             # A copy: closing the server must not close what a reload goes on with.
             copy = each.dup()
             opener = asyncio.start_unix_server if each.family == socket.AF_UNIX else asyncio.start_server
             self._listening.append(await opener(self._connections.serve, sock=copy))
+
+    async def _able(self, patience: float) -> None:
+        """Return when the API has answers other than 503, or when that takes too long."""
+        able = asyncio.gather(self._heart.alive.wait(), self._follower.loaded.wait())
+        with contextlib.suppress(asyncio.TimeoutError):
+            await asyncio.wait_for(able, patience)
 
     async def drain(self) -> None:
         """Stop the units, hand them over, and leave nothing of this machine in the registry."""
