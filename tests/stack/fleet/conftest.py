@@ -44,7 +44,7 @@ class Fleet:
 
     folder: Path
     endpoint: str
-    ttl: str = "2s"
+    ttl: str = "30s"  # a shorter one only where a key is to expire: a host may stand still for two
     flags: dict[int, list[str]] = field(default_factory=dict)
     processes: dict[int, subprocess.Popen[bytes]] = field(default_factory=dict)
 

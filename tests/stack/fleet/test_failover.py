@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
 PREFIX = "/_coreos.com/fleet/"
 LEASE = PREFIX + "lease/engine-leader"
-AFTER_EXPIRY = 1.0
-AFTER_TERM = 1.5
+AT_ONCE = 3.0  # seconds: less than an agent's tick, and far less than the engine's passes have here
+NO_POLLING = ["--engine_reconcile_interval", "30"]
 
 
 @contextmanager
@@ -56,7 +56,9 @@ def leader(fleet: Fleet) -> str:
 
 
 @pytest.mark.parametrize("leads", [True, False], ids=["the engine's leader", "another machine"])
-def test_units_of_a_dead_machine_move_within_a_second_of_its_keys_expiry(fleet: Fleet, leads: bool) -> None:
+def test_units_of_a_dead_machine_move_as_soon_as_its_key_has_expired(fleet: Fleet, leads: bool) -> None:
+    fleet.ttl = "8s"
+    fleet.flags = dict.fromkeys((1, 2, 3), NO_POLLING)
     fleet.up(1, 2, 3)
     fleet.unit("apache.service")
     fleet.unit("amb.service", "X-ConditionMachineOf=apache.service")
@@ -70,29 +72,30 @@ def test_units_of_a_dead_machine_move_within_a_second_of_its_keys_expiry(fleet: 
 
     with expiry_of(fleet, victim) as gone:
         fleet.kill(victim)
-    fleet.eventually(lambda: fleet.place("reg.service", on=witness) not in ("", home), 5, "moved")
+    fleet.eventually(lambda: fleet.place("reg.service", on=witness) not in ("", home), 20, "moved")
 
     trio = {fleet.place(name, on=witness) for name in ("apache.service", "amb.service", "reg.service")}
     assert len(trio) == 1
     assert trio.isdisjoint({home, other})
     starts = [at for at, machine, what, name in fleet.history() if what == "start" and {machine} == trio]
     assert len(starts) == 3
-    assert max(starts) - gone[0] < AFTER_EXPIRY
+    assert max(starts) - gone[0] < AT_ONCE
     assert leader(fleet) != home
 
 
 def test_a_machine_that_is_told_to_go_hands_over_at_once_and_leaves_nothing(fleet: Fleet) -> None:
+    fleet.flags = dict.fromkeys((1, 2, 3), NO_POLLING)
     fleet.up(1, 2, 3)
     fleet.ctl("start", fleet.unit("a.service"))
     home = int(fleet.place("a.service")[0])
     witness = home % 3 + 1
     started = time.monotonic()
     assert fleet.terminate(home) == 0
-    fleet.eventually(lambda: fleet.place("a.service", on=witness), 3, "running elsewhere")
+    fleet.eventually(lambda: fleet.place("a.service", on=witness), 10, "running elsewhere")
     (_, _, first, _), (stopped, _, _, _), (again, other, _, _) = fleet.history()
     assert first == "start"
     assert other != fleet.id(home)
-    assert stopped < again < started + AFTER_TERM
+    assert stopped < again < started + AT_ONCE
     tree = fleet.client().get(PREFIX, recursive=True).node
     assert not [each.key for each in tree.leaves() if fleet.id(home) in each.key + each.value]
     fleet.up(home)
@@ -111,7 +114,6 @@ def test_a_unit_is_not_started_before_its_old_copy_has_stopped(fleet: Fleet) -> 
 
 
 def test_a_machine_that_comes_back_before_its_key_expired_registers_at_once(fleet: Fleet) -> None:
-    fleet.ttl = "30s"
     fleet.up(1, 2)
     fleet.ctl("start", fleet.unit("a.service", "MachineOf=b.service"), fleet.unit("b.service"))
     home = int(fleet.place("a.service")[0])
@@ -135,18 +137,21 @@ def test_a_twin_with_the_same_machine_id_is_kept_out(fleet: Fleet) -> None:
 def test_etcd_away_leaves_the_units_running_and_nothing_moves_when_it_is_back(
     fleet: Fleet, etcd: Etcd
 ) -> None:
+    fleet.ttl = "12s"  # the least with all of the grace that others get to be back
     fleet.up(1, 2, 3)
     fleet.ctl("start", fleet.unit("a.service"), fleet.unit("b.service"), fleet.unit("c.service"))
     before = {name: fleet.place(name) for name in ("a.service", "b.service", "c.service")}
     etcd.stop()
     away = time.monotonic()
-    fleet.eventually(lambda: "503" in fleet.ctl("list-units").err, 8, "the API says so")
-    fleet.eventually(lambda: time.monotonic() > away + 4, 5, "every machine's key due")
+    fleet.eventually(lambda: "503" in fleet.ctl("list-units").err, 30, "the API says so")
+    fleet.eventually(lambda: time.monotonic() > away + 14, 15, "every machine's key due")
     etcd.start()
     fleet.eventually(
-        lambda: len(fleet.ctl("list-machines", "--no-legend").out.splitlines()) == 3, 10, "all are back"
+        lambda: len(fleet.ctl("list-machines", "--no-legend").out.splitlines()) == 3, 30, "all are back"
     )
-    fleet.eventually(lambda: {name: fleet.place(name) for name in before} == before, 5, "all is where it was")
+    fleet.eventually(
+        lambda: {name: fleet.place(name) for name in before} == before, 20, "all is where it was"
+    )
     assert [what for _, _, what, _ in fleet.history()] == ["start"] * 3
 
 
@@ -167,7 +172,7 @@ def test_reloads_in_the_middle_of_work_are_all_carried_out(fleet: Fleet) -> None
     fleet.up(1)
     fleet.unit("a@.service")
     for number in range(1, 16):
-        fleet.ctl("start", "--no-block", f"a@{number}.service")
+        assert fleet.ctl("start", "--no-block", f"a@{number}.service").code == 0
         fleet.processes[1].send_signal(signal.SIGHUP)
         fleet.eventually(lambda n=number: fleet.log(1).count(": reloaded") == n, 5, f"reload {number}")  # type: ignore[misc]
     fleet.eventually(lambda: len(fleet.ctl("list-units", "--no-legend").out.splitlines()) == 15, 5, "all run")

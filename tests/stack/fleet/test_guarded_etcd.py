@@ -120,7 +120,7 @@ def with_account(etcd_with_accounts: Server, tmp_path: Path) -> Iterator[Fleet]:
 def test_a_cluster_works_over_tls_with_certificates_of_both_sides(over_tls: Fleet) -> None:
     over_tls.up(1, 2)
     assert over_tls.ctl("start", over_tls.unit("a.service")).code == 0
-    over_tls.eventually(lambda: over_tls.place("a.service", on=2), 5, "machine 2 sees it run")
+    over_tls.eventually(lambda: over_tls.place("a.service", on=2), 20, "machine 2 sees it run")
 
 
 def test_without_a_certificate_of_its_own_a_machine_stays_out_and_says_why(over_tls: Fleet) -> None:
@@ -163,7 +163,7 @@ def test_a_certificate_that_cannot_be_read_is_one_line(
 def test_a_cluster_works_with_an_account(with_account: Fleet) -> None:
     with_account.up(1, 2)
     assert with_account.ctl("start", with_account.unit("a.service")).code == 0
-    with_account.eventually(lambda: with_account.place("a.service", on=2), 5, "machine 2 sees it run")
+    with_account.eventually(lambda: with_account.place("a.service", on=2), 20, "machine 2 sees it run")
 
 
 def test_with_a_wrong_password_a_machine_stays_out_and_says_why(with_account: Fleet) -> None:

@@ -26,7 +26,7 @@ def test_the_values_and_ttls_are_the_originals(fleet: Fleet) -> None:
 
     def read(key: str) -> tuple[str, bool]:
         node = etcd.get(PREFIX + key).node
-        return node.value, node.ttl is not None and 0 < node.ttl <= 2
+        return node.value, node.ttl is not None and 15 < node.ttl <= 30
 
     assert read(f"unit/{digest}") == (json.dumps({"Raw": TEXT}, separators=(",", ":")), False)
     job, lives = read("job/a.service/object")
@@ -107,7 +107,6 @@ def test_the_state_is_dumped_at_usr1(fleet: Fleet) -> None:
 
 
 def test_a_write_without_etcd_is_refused_with_500_while_reads_go_on(fleet: Fleet, etcd: Etcd) -> None:
-    fleet.ttl = "30s"
     fleet.up(1)
     fleet.ctl("start", fleet.unit("a.service"))
     etcd.stop()
