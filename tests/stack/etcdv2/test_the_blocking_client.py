@@ -6,12 +6,36 @@ import socket
 import threading
 import time
 from collections.abc import Iterator
+from dataclasses import dataclass, field
 
 import pytest
 
 from etcdv2.model import EVENT_INDEX_CLEARED, EtcdError, KeyExists, KeyNotFound, Unavailable
 from etcdv2.sync import Client
 from tests.stack.conftest import Etcd, free_ports, wait_for
+
+TIME_OUT = 3.0  # seconds: more than a host stands still, as etcd itself has to answer within them, too
+
+
+@dataclass
+class Silent:
+    """An endpoint that takes connections and never says a word."""
+
+    server: socket.socket
+    taken: list[socket.socket] = field(default_factory=list)
+
+    @property
+    def endpoint(self) -> str:
+        return f"http://127.0.0.1:{self.server.getsockname()[1]}"
+
+    def asked(self) -> int:
+        """How many connections there have been."""
+        self.server.setblocking(False)
+        try:
+            while True:
+                self.taken.append(self.server.accept()[0])
+        except BlockingIOError:
+            return len(self.taken)
 
 
 @pytest.fixture
@@ -20,10 +44,12 @@ def client(etcd: Etcd) -> Client:
 
 
 @pytest.fixture
-def silent() -> Iterator[str]:
-    """An endpoint that takes connections and never says a word."""
+def silent() -> Iterator[Silent]:
     with socket.create_server(("127.0.0.1", 0), backlog=64) as server:
-        yield f"http://127.0.0.1:{server.getsockname()[1]}"
+        made = Silent(server)
+        yield made
+        for connection in made.taken:
+            connection.close()
 
 
 def test_a_value_is_read_as_it_was_written(client: Client) -> None:
@@ -87,13 +113,13 @@ def test_make_directory_refuses_one_that_is_there(client: Client) -> None:
 
 
 def test_a_ttl_ends_a_key_and_refresh_prolongs_it_without_waking_a_watcher(client: Client) -> None:
-    index = client.set("/lease", "value", ttl=2).node.modified
+    index = client.set("/lease", "value", ttl=20).node.modified
     client.refresh("/lease", 60)
-    assert client.get("/lease").node.ttl == 60
+    assert 50 < (client.get("/lease").node.ttl or 0) <= 60
     assert client.watch("/lease", after_index=index, timeout=0.3) is None
     client.refresh("/lease", 1)
-    wait_for(lambda: _absent(client, "/lease"), 3, "the key's end by its TTL")
-    event = client.watch("/lease", after_index=index, timeout=1)
+    wait_for(lambda: _absent(client, "/lease"), 10, "the key's end by its TTL")
+    event = client.watch("/lease", after_index=index, timeout=5)
     assert event is not None
     assert event.action == "expire"
 
@@ -109,10 +135,13 @@ def test_a_watch_resumes_and_misses_nothing(client: Client) -> None:
         client.set(f"/services/apache/{number % 2}", str(number))
     client.set("/elsewhere", "noise")
     seen = []
-    while (event := client.watch("/services", recursive=True, after_index=index, timeout=0.3)) is not None:
+    for _ in range(5):
+        event = client.watch("/services", recursive=True, after_index=index, timeout=5)
+        assert event is not None
         seen.append(event.node.value)
         index = event.node.modified
     assert seen == ["1", "2", "3", "4", "5"]
+    assert client.watch("/services", recursive=True, after_index=index, timeout=0.3) is None
 
 
 def test_a_watch_wakes_at_a_change(client: Client) -> None:
@@ -148,35 +177,33 @@ def test_a_refusing_endpoint_is_passed_over(etcd: Etcd) -> None:
     assert client.health()
 
 
-def test_a_silent_endpoint_costs_its_time_out_once(etcd: Etcd, silent: str) -> None:
-    client = Client([silent, etcd.endpoint], timeout=1.0)
-    started = time.monotonic()
+def test_a_silent_endpoint_costs_its_time_out_once(etcd: Etcd, silent: Silent) -> None:
+    client = Client([silent.endpoint, etcd.endpoint], timeout=TIME_OUT)
     index = client.set("/key", "1").node.modified
-    first = time.monotonic() - started
-    assert 1.0 <= first < 2.0
     assert client.get("/key").node.value == "1"
-    assert client.watch("/key", after_index=index - 1, timeout=1) is not None
-    assert time.monotonic() - started < first + 0.9
+    assert client.watch("/key", after_index=index - 1, timeout=5) is not None
+    assert silent.asked() == 1
 
 
-def test_a_watch_leaves_a_silent_endpoint(etcd: Etcd, silent: str) -> None:
+def test_a_watch_leaves_a_silent_endpoint(etcd: Etcd, silent: Silent) -> None:
     index = etcd.client().set("/key", "1").node.modified
-    client = Client([silent, etcd.endpoint], timeout=0.3)
+    client = Client([silent.endpoint, etcd.endpoint], timeout=TIME_OUT)
     event = client.watch("/key", after_index=index - 1, timeout=30)
     assert event is not None
     assert event.node.value == "1"
 
 
-def test_a_conditional_write_is_not_asked_twice(etcd: Etcd, silent: str) -> None:
-    client = Client([silent, etcd.endpoint], timeout=0.2)
+def test_a_conditional_write_is_not_asked_twice(etcd: Etcd, silent: Silent) -> None:
+    client = Client([silent.endpoint, etcd.endpoint], timeout=TIME_OUT)
     with pytest.raises(Unavailable):
         client.create("/key", "1")
+    assert silent.asked() == 1
     assert _absent(etcd.client(), "/key")
 
 
-def test_no_endpoint_at_all_is_unavailable_and_in_time(silent: str) -> None:
+def test_no_endpoint_at_all_is_unavailable_and_in_time(silent: Silent) -> None:
     refusing = f"127.0.0.1:{free_ports(1)[0]}"
-    client = Client([silent, refusing], timeout=0.2)
+    client = Client([silent.endpoint, refusing], timeout=0.2)
     started = time.monotonic()
     with pytest.raises(Unavailable, match=refusing):
         client.get("/key")
@@ -185,7 +212,7 @@ def test_no_endpoint_at_all_is_unavailable_and_in_time(silent: str) -> None:
     with pytest.raises(Unavailable):
         client.watch("/", after_index=1, timeout=60)
     assert not client.health()
-    assert time.monotonic() - started < 2
+    assert time.monotonic() - started < 20
 
 
 def test_an_answer_that_trickles_ends_at_the_deadline() -> None:
@@ -232,17 +259,16 @@ def _absent(client: Client, key: str) -> bool:
     return False
 
 
-def test_a_refusal_is_an_answer_too(etcd: Etcd, silent: str) -> None:
-    client = Client([silent, etcd.endpoint], timeout=1.0)
+def test_a_refusal_is_an_answer_too(etcd: Etcd, silent: Silent) -> None:
+    client = Client([silent.endpoint, etcd.endpoint], timeout=TIME_OUT)
     with pytest.raises(KeyNotFound):
         client.get("/nowhere")
-    began = time.monotonic()
     client.set("/key", "one")
-    assert time.monotonic() - began < 0.9, "the endpoint that refused is asked first from then on"
+    assert silent.asked() == 1, "the endpoint that refused is asked first from then on"
 
 
-def test_a_deletion_goes_on_where_a_write_with_a_condition_does_not(etcd: Etcd, silent: str) -> None:
-    client = Client([silent, etcd.endpoint], timeout=0.3)
+def test_a_deletion_goes_on_where_a_write_with_a_condition_does_not(etcd: Etcd, silent: Silent) -> None:
+    client = Client([silent.endpoint, etcd.endpoint], timeout=TIME_OUT)
     etcd.client().set("/key", "one")
     with pytest.raises(Unavailable):
         client.set("/key", "two", prev_value="one")
@@ -251,7 +277,8 @@ def test_a_deletion_goes_on_where_a_write_with_a_condition_does_not(etcd: Etcd, 
         client.get("/key")
 
 
-def test_another_time_limit_keeps_what_is_known_of_the_endpoints(etcd: Etcd, silent: str) -> None:
-    client = Client([silent, etcd.endpoint], timeout=0.3)
+def test_another_time_limit_keeps_what_is_known_of_the_endpoints(etcd: Etcd, silent: Silent) -> None:
+    client = Client([silent.endpoint, etcd.endpoint], timeout=TIME_OUT)
     client.set("/key", "one")
-    assert client.within(0.05).get("/key").node.value == "one"
+    assert client.within(2 * TIME_OUT).get("/key").node.value == "one"
+    assert silent.asked() == 1
