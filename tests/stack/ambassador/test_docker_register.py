@@ -13,6 +13,9 @@ from tests.stack.conftest import Etcd, wait_for
 
 KEY = "/services/apache-A/apache.service"
 ARGUMENTS = ("docker_register", "apache.service", "80", "apache-A")
+TTL = 2
+# With a TTL so long, what happens within seconds is by Docker's events and not by a look at it now and then.
+BY_EVENTS = pytest.mark.parametrize("program", [60], indirect=True)
 
 
 def value(etcd: Etcd) -> str:
@@ -27,17 +30,25 @@ def becomes(etcd: Etcd, wanted: str, within: float = 5) -> None:
 
 
 @pytest.fixture
-def program(etcd: Etcd, docker: Docker, start: Start) -> Program:
-    """docker-register with a container that runs, registered, with a TTL of 2 s."""
+def program(etcd: Etcd, docker: Docker, start: Start, request: pytest.FixtureRequest) -> Program:
+    """docker-register with a container that runs, registered, with the test's TTL, and told of events."""
     docker.run("10.1.0.101", 32768)
-    program = start(*ARGUMENTS, **link(etcd), DOCKER_SOCKET=str(docker.path), DOCKER_REGISTER_TTL="2")
+    ttl = str(getattr(request, "param", TTL))
+    program = start(*ARGUMENTS, **link(etcd), DOCKER_SOCKET=str(docker.path), DOCKER_REGISTER_TTL=ttl)
     becomes(etcd, "10.1.0.101:32768")
+    listens(docker)
     return program
 
 
+def listens(docker: Docker) -> None:
+    """An event that Docker tells before is lost."""
+    wait_for(lambda: bool(docker._streams), 5, "a stream of events")
+
+
+@pytest.mark.parametrize("program", [6], indirect=True)
 def test_the_key_outlives_its_ttl_while_the_program_runs(etcd: Etcd, program: Program) -> None:
     created = etcd.client().get(KEY).node.created
-    ends = time.monotonic() + 3
+    ends = time.monotonic() + 8
     while time.monotonic() < ends:
         node = etcd.client().get(KEY).node
         assert node.ttl is not None
@@ -45,21 +56,23 @@ def test_the_key_outlives_its_ttl_while_the_program_runs(etcd: Etcd, program: Pr
         time.sleep(0.1)
 
 
+@BY_EVENTS
 def test_a_container_with_a_new_port_is_registered_at_once(
     etcd: Etcd, docker: Docker, program: Program
 ) -> None:
     docker.run("10.1.0.101", 32769)
-    becomes(etcd, "10.1.0.101:32769", within=0.4)
+    becomes(etcd, "10.1.0.101:32769")
 
 
+@BY_EVENTS
 def test_a_container_that_stops_loses_its_key_at_once_and_gets_it_back(
     etcd: Etcd, docker: Docker, program: Program
 ) -> None:
     docker.stop()
-    becomes(etcd, "", within=0.4)
+    becomes(etcd, "")
     program.logged("apache.service is not running")
     docker.run("10.1.0.101", 32770)
-    becomes(etcd, "10.1.0.101:32770", within=0.4)
+    becomes(etcd, "10.1.0.101:32770")
 
 
 def test_sigterm_removes_the_key_within_a_second(etcd: Etcd, program: Program) -> None:
@@ -79,7 +92,7 @@ def test_sigterm_while_etcd_is_away_ends_within_a_second(etcd: Etcd, program: Pr
 
 def test_a_killed_program_leaves_a_key_that_ends_by_its_ttl(etcd: Etcd, program: Program) -> None:
     program.process.kill()
-    becomes(etcd, "", within=2 + 1)
+    becomes(etcd, "", within=10)
 
 
 def test_etcd_may_come_later_and_go_away(etcd: Etcd, docker: Docker, start: Start) -> None:
@@ -100,28 +113,29 @@ def test_the_container_may_come_later(etcd: Etcd, docker: Docker, start: Start) 
     program.logged("no container apache.service")
     docker.run("10.1.0.101", 32768)
     becomes(etcd, "10.1.0.101:32768")
-    assert etcd.client().get(KEY).node.ttl == 20
+    assert 15 < (etcd.client().get(KEY).node.ttl or 0) <= 20
 
 
 def test_while_docker_is_silent_the_key_is_left_to_its_ttl(
     etcd: Etcd, docker: Docker, program: Program
 ) -> None:
     docker.hang = True
-    becomes(etcd, "", within=2 + 1)
+    becomes(etcd, "", within=10)
     program.logged("Docker is away")
     docker.hang = False
     becomes(etcd, "10.1.0.101:32768")
 
 
+@BY_EVENTS
 def test_a_docker_that_comes_back_is_listened_to_again(etcd: Etcd, docker: Docker, program: Program) -> None:
     docker.down()
     program.logged("Docker is away")
     docker.run("10.1.0.101", 32769)
     docker.up()
     becomes(etcd, "10.1.0.101:32769")
-    wait_for(lambda: bool(docker._streams), 3, "a new stream of events")
+    listens(docker)
     docker.stop()
-    becomes(etcd, "", within=0.4)
+    becomes(etcd, "")
 
 
 def test_a_missing_socket_is_waited_for(etcd: Etcd, start: Start, tmp_path: Path) -> None:
@@ -139,7 +153,7 @@ def test_another_machines_registration_is_left_alone(etcd: Etcd, program: Progra
 
 def test_a_value_that_nobody_keeps_alive_is_put_right(etcd: Etcd, program: Program) -> None:
     etcd.client().set(KEY, "1.2.3.4:5")
-    becomes(etcd, "10.1.0.101:32768", within=2)
+    becomes(etcd, "10.1.0.101:32768")
 
 
 def test_a_port_published_on_all_addresses_needs_to_be_told_which(

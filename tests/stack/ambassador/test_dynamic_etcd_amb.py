@@ -71,8 +71,9 @@ def test_it_follows_the_key_by_itself(etcd: Etcd, ambassador: Ambassador) -> Non
         ambassador.leads_to(b"two")
         etcd.client().delete(KEY)
         ambassador.leads_to(b"")
-        etcd.client().set(KEY, one, ttl=1)
+        etcd.client().set(KEY, one)
         ambassador.leads_to(b"one")
+        etcd.client().refresh(KEY, 1)
         ambassador.leads_to(b"")
 
 
