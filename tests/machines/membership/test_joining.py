@@ -33,6 +33,11 @@ def members(lab: Lab) -> list[str]:
     return [member.name for member in lab.etcd.members(member="host-1")]
 
 
+def led_by(lab: Lab) -> str:
+    """The leader; an election is waited for."""
+    return eventually(lambda: lab.etcd.leader(member="host-1"), patience(lab), "there is a leader")
+
+
 class Traffic:
     """Writes /traffic/0, /traffic/1, ... through one member without a pause; what fails is written again."""
 
@@ -159,7 +164,7 @@ def test_without_a_quorum_nobody_joins_and_nothing_is_half_made(grown: Lab) -> N
 
 
 def test_two_further_machines_join_right_after_one_another_and_an_election(grown: Lab) -> None:
-    leader = grown.etcd.leader(member="host-1")
+    leader = led_by(grown)
     grown[leader].run("systemctl kill --signal=KILL etcd.service", sudo=True)
     grown.join("host-3")
     grown.join("back-1")
@@ -222,7 +227,7 @@ def test_a_machine_leaves_cleanly_and_can_join_again(grown: Lab) -> None:
 
 def test_a_machine_that_is_lost_can_be_taken_from_the_cluster(grown: Lab) -> None:
     """The leader, at once: the others have yet to notice and to elect another before they can write."""
-    leader = eventually(lambda: grown.etcd.leader(member="host-1"), patience(grown), "there is a leader")
+    leader = led_by(grown)
     if leader != "host-3":
         (id,) = (member.id for member in grown.etcd.members() if member.name == "host-3")
         grown[leader].run(f"ETCDCTL_API=3 etcdctl move-leader {id}", timeout=patience(grown))
