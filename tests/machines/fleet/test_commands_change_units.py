@@ -225,7 +225,7 @@ def test_a_global_unit_is_restarted_on_every_machine(fleet: Cluster) -> None:
         ),
         "three new copies",
     )
-    assert [active for *_, active in fleet.rows()] == ["active"] * 3
+    fleet.eventually(lambda: [active for *_, active in fleet.rows()] == ["active"] * 3, "fleet says so")
 
 
 def test_an_option_that_fleet_does_not_know_is_a_warning(fleet: Cluster) -> None:

@@ -189,8 +189,13 @@ def test_specifiers_count_in_x_fleet_only(fleet: Cluster) -> None:
     assert len(set(places.values())) == 2
     for number in (1, 2):
         name = f"s@{number}.service"
-        said = fleet.root(f"journalctl -o cat --no-pager -u {name}", on=places[name])
-        assert f"instance {number}" in said.splitlines()
+        _wait_for_word(fleet, name, places[name], f"instance {number}")
+
+
+def _wait_for_word(fleet: Cluster, unit: str, on: str, wanted: str) -> None:
+    """A unit that is active has been started, and may not have said anything yet."""
+    line = f"journalctl -o cat --no-pager -u {unit}"
+    fleet.eventually(lambda: wanted in fleet.root(line, on=on).splitlines(), f"{unit} says {wanted}")
 
 
 def test_a_loaded_sidekick_with_an_install_section_follows_its_main_unit(fleet: Cluster) -> None:
