@@ -65,6 +65,18 @@ class Cluster:
         done = self.ctl("start", *names)
         assert done.code == 0, done.stderr
 
+    def spread(self) -> dict[str, str]:
+        """Start three units, one on each machine; machine by unit."""
+        self.unit("u@.service")
+        self.start("u@1.service", "u@2.service", "u@3.service")
+        places = self.places()
+        assert len(set(places.values())) == 3
+        return places
+
+    def witness(self, lost: str) -> str:
+        """Another machine than that one."""
+        return next(name for name in self.lab.specs if name != lost)
+
     def rows(self, on: str = "") -> list[tuple[str, str, str]]:
         """Unit, machine's name and ACTIVE of each row of list-units."""
         listed = self.ctl("list-units", "--no-legend", "--full", "--fields=unit,machine,active", on=on)
@@ -94,7 +106,8 @@ class Cluster:
 
     def starts(self, unit: str, on: str) -> int:
         """How often systemd started the unit's process on a machine, by its journal."""
-        line = f"journalctl --no-pager -o cat -u {unit} | grep -c '^Started' || true"
+        # What systemd has said is in the journal when that has been told to write it all.
+        line = f"journalctl --sync; journalctl --no-pager -o cat -u {unit} | grep -c '^Started' || true"
         return int(self.root(line, on=on))
 
     def configure(self, settings: Mapping[str, str], *names: str) -> None:
@@ -139,6 +152,10 @@ class Cluster:
 
     def clear(self) -> None:
         """Destroy every unit, and wait until no systemd has one of them."""
-        self.ctl("destroy", "*")
-        self.eventually(lambda: not self.rows(), "no unit is left")
+
+        def gone() -> bool:
+            # An etcd that a test has just given back may take a while to take it.
+            return self.ctl("destroy", "*").code == 0 and not self.rows()
+
+        self.eventually(gone, "no unit is left", 60)
         self.shell("rm -rf ~/*")
