@@ -46,7 +46,7 @@ def join(lab: Lab, name: str, progress: Progress) -> None:
         if name in record.machines:
             raise UserError(f"{name} is in lab {lab.name!r} already; `lab status` shows it")
         members = _members(record)
-        listed = _require_addable(lab, machine, members) if machine.etcd == "member" else None
+        listed = _require_addable(lab, machine, members, progress) if machine.etcd == "member" else None
         emulated = lab.provider.emulated
         spec = machine_spec(record, machine, [*members, machine], emulated=emulated, joins=True)
         before = list(lab.specs.values())
@@ -88,7 +88,9 @@ def leave(lab: Lab, name: str, progress: Progress) -> None:
         machine = record.topology.machine(name)
         if name not in record.machines:
             raise UserError(f"{name} is not in lab {lab.name!r}; `lab status` shows what is")
-        others = _require_droppable(lab, machine, _members(record)) if machine.etcd == "member" else []
+        others: list[Machine] = []
+        if machine.etcd == "member":
+            others = _require_droppable(lab, machine, _members(record), progress)
         spec = lab.specs[name]
         connection.close(lab.name, name)
         if lab.provider.state(spec) == "running":
@@ -114,7 +116,9 @@ def leave(lab: Lab, name: str, progress: Progress) -> None:
             _change(lab, "the other etcd members can write", lambda: all(_healthy(lab, others)))
 
 
-def _require_addable(lab: Lab, machine: Machine, members: Sequence[Machine]) -> Member | None:
+def _require_addable(
+    lab: Lab, machine: Machine, members: Sequence[Machine], progress: Progress
+) -> Member | None:
     """Raise UserError unless the cluster can take the machine; its member, if a killed join has added it."""
     try:
         listed = {peer: member for member in lab.etcd.members() for peer in member.peers}
@@ -131,7 +135,7 @@ def _require_addable(lab: Lab, machine: Machine, members: Sequence[Machine]) -> 
             f"{machine.name} cannot join: etcd's member at {strange[0]} and the lab's machines do not match; "
             "`etcdctl member list` and `lab status` show both"
         )
-    well = _well(lab, members, len(members))
+    well = _well(lab, members, len(members), progress)
     down = [member.name for member in members if member not in well]
     if down:
         raise UserError(
@@ -141,13 +145,15 @@ def _require_addable(lab: Lab, machine: Machine, members: Sequence[Machine]) -> 
     return None
 
 
-def _require_droppable(lab: Lab, machine: Machine, members: Sequence[Machine]) -> list[Machine]:
+def _require_droppable(
+    lab: Lab, machine: Machine, members: Sequence[Machine], progress: Progress
+) -> list[Machine]:
     """The other members that can write. Raises UserError if they are no quorum."""
     others = [member for member in members if member != machine]
     if not others:
         raise UserError(f"{machine.name} carries the last etcd member; `lab down` removes the whole lab")
     needed = len(others) // 2 + 1
-    well = _well(lab, others, needed)
+    well = _well(lab, others, needed, progress)
     if len(well) < needed:
         raise UserError(
             f"{machine.name} cannot leave: of the other {len(others)} etcd members {len(well)} can write, "
@@ -156,7 +162,7 @@ def _require_droppable(lab: Lab, machine: Machine, members: Sequence[Machine]) -
     return well
 
 
-def _well(lab: Lab, members: Sequence[Machine], needed: int) -> list[Machine]:
+def _well(lab: Lab, members: Sequence[Machine], needed: int, progress: Progress) -> list[Machine]:
     """The members that can write, as soon as `needed` of them can, or else as they were seen last.
 
     A cluster that has just lost its leader, or a member that starts again, is well a little later.
@@ -169,7 +175,7 @@ def _well(lab: Lab, members: Sequence[Machine], needed: int) -> list[Machine]:
 
     election = lab.topology.etcd.milliseconds(lab.provider.emulated)[1] / 1000
     restart = RESTART_EMULATED if lab.provider.emulated else RESTART
-    with contextlib.suppress(MachineError):
+    with progress.step("looking whether etcd can take a change"), contextlib.suppress(MachineError):
         eventually(enough, ELECTIONS * election + restart, f"{needed} etcd members are healthy")
     return well
 
