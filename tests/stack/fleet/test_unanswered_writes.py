@@ -47,10 +47,10 @@ def lose(etcd: Etcd, key: str) -> None:
 
 
 @asynccontextmanager
-async def beating(etcd: Etcd, ttl: float = TTL) -> AsyncIterator[tuple[Heart, Gate]]:
+async def beating(etcd: Etcd, ttl: float = TTL, timeout: float = 1.0) -> AsyncIterator[tuple[Heart, Gate]]:
     """A heart that has registered by way of a gate."""
     async with gate(etcd.endpoint) as way:
-        client = Client([way.endpoint])
+        client = Client([way.endpoint], timeout=timeout)
         describe = lambda: {"ID": "me", "PublicIP": "10.1.0.1", "BootID": "b"}  # noqa: E731
         heart = Heart(Registry(client, PREFIX), "me", describe, ttl, asyncio.Event(), 1.0)
         running = asyncio.ensure_future(heart.run())
@@ -64,7 +64,8 @@ async def beating(etcd: Etcd, ttl: float = TTL) -> AsyncIterator[tuple[Heart, Ga
 
 def test_a_machine_outlives_an_election_of_etcd_though_its_heartbeat_was_lost(etcd: Etcd) -> None:
     async def lose_a_heartbeat() -> None:
-        async with beating(etcd, LONGER_TTL) as (heart, way):
+        # The client alone would wait until the key's end for an answer to the heartbeat that was lost.
+        async with beating(etcd, LONGER_TTL, LONGER_TTL) as (heart, way):
             heart.pulse.clear()
             way.shut()
             await until(lambda: way.lost > 0, LONGER_TTL)
