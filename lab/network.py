@@ -10,6 +10,8 @@ from lab import netns, store
 from lab.shell import run
 from lab.topology import Topology
 
+# A port's own end would ask for IPv6 routers now and then, past all rules for the bridge, to its machine.
+NO_IPV6 = "f=/proc/sys/net/ipv6/conf/default/disable_ipv6; [ ! -e $f ] || echo 1 >$f"
 BRIDGE = "stp_state 0 forward_delay 0 mcast_snooping 0"  # a port forwards from its first packet on
 
 
@@ -24,6 +26,7 @@ def create(topology: Topology, bridges: tuple[str, ...] = ("control", "private",
     """Make the namespace and its bridges, the lab's own address on each (the first of its network)."""
     name = namespace(topology.name)
     run(["ip", "netns", "add", name])
+    run(netns.command(name, "sh", "-c", NO_IPV6))
     lines = ["link set lo up"]
     for network in bridges:
         address = {
