@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import functools
 import re
 import signal
+import sys
 from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from lab import plugin_workers
 from lab.errors import MachineError, UserError
+from lab.plugin_workers import CHOICES, worker
 
 if TYPE_CHECKING:
     from lab.pytest_lab import Session
@@ -62,7 +66,9 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
     Tests of one topology follow one another, so that each lab is brought up once.
     """
-    if len(topologies := _topologies(config, items)) > 1:
+    if worker(config):
+        plugin_workers.order(items, config.rootpath, topology_of(config), _needs_machines)
+    elif len(topologies := _topologies(config, items)) > 1:
         rank = {file: place for place, file in enumerate(topologies)}
         items.sort(key=lambda item: rank.get(_session(config).file_for(item.path), -1))
     for item in items:
@@ -72,7 +78,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 def pytest_report_collectionfinish(config: pytest.Config, items: list[pytest.Item]) -> list[str]:
     """Say which machines the tests will run on, and why; end here if the host cannot carry them."""
-    if config.option.collectonly:
+    if config.option.collectonly or worker(config):
         return []
     try:
         return [_session(config).describe(file) for file in _topologies(config, items)]
@@ -88,6 +94,7 @@ def _labs(pytestconfig: pytest.Config) -> Iterator[Session]:
     try:
         yield session
     finally:
+        plugin_workers.tell(pytestconfig, session.chosen)
         with _seen(pytestconfig):
             session.down()
         signal.signal(signal.SIGTERM, before)
@@ -108,6 +115,9 @@ def lab(_labs: Session, request: pytest.FixtureRequest, pytestconfig: pytest.Con
     except MachineError as problem:
         failure = str(problem)
     if mistake:
+        if worker(pytestconfig):  # its own last words are not shown
+            with _seen(pytestconfig):
+                print(f"lab: {mistake}", file=sys.stderr)
         pytest.exit(f"lab: {mistake}", returncode=2)
     pytest.fail(failure, pytrace=False)
 
@@ -158,8 +168,9 @@ def pytest_runtest_teardown(item: pytest.Item) -> None:
 def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
     """The provider, the measured values, and one line on the claims."""
     session = config.stash.get(SESSION, None)
-    if session is not None and session.chosen:
-        terminalreporter.line(f"machines: {session.chosen}")
+    own = [session.chosen] if session is not None and session.chosen else []
+    for chosen in dict.fromkeys([*own, *config.stash.get(CHOICES, [])]):
+        terminalreporter.line(f"machines: {chosen}")
     reports = [
         report
         for found in terminalreporter.stats.values()
@@ -217,6 +228,11 @@ def _needs_machines(item: pytest.Item) -> bool:
     return NEEDS in getattr(item, "fixturenames", ())
 
 
+def topology_of(config: pytest.Config) -> Callable[[Path], Path]:
+    """Finds the topology file of a test's module; remembers it, as it is asked once a test."""
+    return functools.lru_cache(maxsize=None)(_session(config).file_for)
+
+
 def _topologies(config: pytest.Config, items: list[pytest.Item]) -> list[Path]:
     """The topology files of the tests that need machines, in the order of their first use."""
     needing = [item for item in items if _needs_machines(item)]
@@ -233,6 +249,7 @@ def _session(config: pytest.Config) -> Session:
             topology,
             config.rootpath,
             name=config.option.lab_name or "",
+            worker=worker(config),
             provider=config.option.lab_provider or "",
             keep=config.option.lab_keep,
             quiet=config.option.verbose < -1,

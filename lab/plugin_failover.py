@@ -12,6 +12,7 @@ import pytest
 
 from lab.errors import MachineError, UserError
 from lab.plugin import EXTRA
+from lab.plugin_workers import handed, shared_out, worker
 
 if TYPE_CHECKING:
     from lab.measure import Measurement
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 FAULT = "fault"
 TIMELINE = "timeline.jsonl"
 RUN = pytest.StashKey[Path]()
+RUN_NAME = "lab_run"  # how the workers of a run are told to keep what they measure in one folder
+SHARED = pytest.StashKey[str]()  # that name, where the workers get it from
 PROPERTY = "figure: "
 # Measurements of one cell in which the probe stood still: the host had taken its processor away, so that they
 # say nothing of the stack, for or against it. Each is kept and told; then it is measured anew.
@@ -60,6 +63,19 @@ def pytest_configure(config: pytest.Config) -> None:
             faults.kind(name)
         except UserError as problem:
             raise pytest.UsageError(f"--lab-fault: {problem}") from None
+    if config.option.lab_shell and shared_out(config):
+        raise pytest.UsageError("--lab-shell: a worker has no terminal; leave out -n")
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node: Any) -> None:
+    """Have all workers keep what they measure as one run."""
+    from lab import runs
+
+    config = node.config
+    if SHARED not in config.stash:
+        config.stash[SHARED] = runs.unused()
+    node.workerinput[RUN_NAME] = config.stash[SHARED]
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -109,7 +125,7 @@ def measured(
             result = measure(lab, *words, trail=trail, **options)
             bundle.update(files(result))
             if RUN not in config.stash:
-                config.stash[RUN] = runs.begin()
+                config.stash[RUN] = runs.begin(handed(config, RUN_NAME))
             runs.save(config.stash[RUN], result)
             if result.verdict != "void" or not result.samples:
                 break
@@ -140,8 +156,8 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
-    file, folder = session.config.option.lab_report, session.config.stash.get(RUN, None)
-    if file and folder is not None:
+    file, folder = session.config.option.lab_report, _kept(session.config)
+    if file and folder is not None and not worker(session.config):
         from lab import cli_report, runs
 
         cli_report.write(runs.open_run(folder.name), Path(file))
@@ -149,7 +165,7 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
 
 def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
     """The table of what was measured, and where it is kept."""
-    folder = config.stash.get(RUN, None)
+    folder = _kept(config)
     if folder is None:
         return
     from lab import report_text, runs
@@ -173,6 +189,16 @@ def files(result: Measurement) -> dict[str, Callable[[], str]]:
         "report.txt": lambda: "\n".join([*report_text.table([result]), report_text.sparkline(result), ""]),
         "report.html": lambda: report_html.page(Run(result.name, Path(), [result]), {}),
     }
+
+
+def _kept(config: pytest.Config) -> Path | None:
+    """Where this run's measurements are, its workers' included; None if nothing was measured."""
+    if SHARED in config.stash:
+        from lab import runs
+
+        folder = runs.home() / config.stash[SHARED]
+        return folder if folder.is_dir() else None
+    return config.stash.get(RUN, None)
 
 
 def _bundle(test: pytest.Item) -> dict[str, Callable[[], str]]:

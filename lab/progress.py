@@ -24,12 +24,14 @@ def counted(number: int, noun: str) -> str:
 class Progress:
     """Steps, shown the way the reader can use: one live line, plain lines, JSON lines, or nothing.
 
-    A step that fails is always shown, and so is every `note`, except in quiet style.
+    A step that fails is always shown, and so is every `note`, except in quiet style. `speaker` says who
+    speaks, where several processes write to one terminal: then no line is live, as it would not be alone.
     """
 
-    def __init__(self, style: Style | None = None, stream: TextIO | None = None) -> None:
+    def __init__(self, style: Style | None = None, stream: TextIO | None = None, speaker: str = "") -> None:
         self.stream = stream if stream is not None else sys.stderr
-        self.style: Style = style or ("terminal" if self.stream.isatty() else "plain")
+        self.style: Style = style or ("terminal" if self.stream.isatty() and not speaker else "plain")
+        self._prefix = f"[{speaker}] " if speaker else ""
         self._running: dict[int, tuple[str, float, float]] = {}
         self._lock = threading.Lock()
         self._ticker: threading.Thread | None = None
@@ -110,5 +112,5 @@ class Progress:
             line = f"{text}: {took:.1f} s"
         erase = "\r\x1b[K" if self._drawn else ""
         self._drawn = 0
-        self.stream.write(erase + line + "\n")
+        self.stream.write(erase + self._prefix + line + "\n")
         self.stream.flush()

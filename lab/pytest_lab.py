@@ -26,6 +26,7 @@ class Session:
     """`lab` is None until `up`, and again after `down`; `used` says whether a test may have changed it.
 
     `asked` is the one topology file for all tests, if the user wants one; else each test has the nearest.
+    `worker` names one of several processes that run tests side by side: its labs are called after it.
     """
 
     def __init__(
@@ -34,12 +35,15 @@ class Session:
         checkout: Path,
         *,
         name: str = "",
+        worker: str = "",
         provider: str = "",
         keep: bool = False,
         quiet: bool = False,
     ) -> None:
         # The same name at every run of a checkout, so that a run finds what a killed one has left.
         self.base = name or f"pytest-{hashlib.sha1(str(checkout).encode()).hexdigest()[:6]}"
+        if worker:
+            self.base = f"{self.base[: LAB_NAME_LIMIT - 1 - len(worker)]}-{worker}"
         self.name = self.base  # of the lab that is up
         self.lab: Lab | None = None
         self.used = False
@@ -50,6 +54,7 @@ class Session:
         self._provider = provider
         self._keep = keep
         self._quiet = quiet
+        self._worker = worker
         self._file = checkout / TOPOLOGY  # of the lab that is up
         self._borrowed = False
         self._locked = contextlib.ExitStack()
@@ -178,7 +183,7 @@ class Session:
         self._locked.enter_context(store.hold(f"{self.name}.{MARK}", busy))
 
     def _progress(self) -> Progress:
-        return Progress("quiet" if self._quiet else None, sys.stderr)
+        return Progress("quiet" if self._quiet else None, sys.stderr, self._worker)
 
 
 def _found(name: str) -> store.Record | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import time
 from collections.abc import Sequence
@@ -35,15 +36,21 @@ def home() -> Path:
     return store.home() / "runs"
 
 
-def begin(now: float | None = None) -> Path:
-    """Make the folder of a new run, and let `latest` lead there."""
+def unused(now: float | None = None) -> str:
+    """A name that no run has: the time at which it begins."""
     stamp = time.strftime("%Y-%m-%d_%H-%M-%S", time.localtime(now))
-    folder, count = home() / stamp, 1
-    while folder.exists():
+    name, count = stamp, 1
+    while (home() / name).exists():
         count += 1
-        folder = home() / f"{stamp}_{count}"
-    folder.mkdir(parents=True)
-    link = home() / f".{LATEST}-{folder.name}"
+        name = f"{stamp}_{count}"
+    return name
+
+
+def begin(name: str = "", now: float | None = None) -> Path:
+    """Make a run's folder, and let `latest` lead there; of one that others have begun, if `name` says so."""
+    folder = home() / (name or unused(now))
+    folder.mkdir(parents=True, exist_ok=bool(name))
+    link = home() / f".{LATEST}-{folder.name}-{os.getpid()}"
     link.symlink_to(folder.name)
     link.replace(home() / LATEST)
     return folder
@@ -60,7 +67,7 @@ def save(folder: Path, measurement: Measurement) -> Path:
             [round(one.start, PRECISION + 1), round(one.duration, PRECISION + 1), one.kind, one.backend]
             for one in getattr(measurement, field)
         ]
-    part = file.with_suffix(".part")
+    part = file.with_suffix(f".{os.getpid()}.part")
     part.write_text(json.dumps(document))
     part.replace(file)
     return file

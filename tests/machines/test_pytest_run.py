@@ -36,6 +36,11 @@ def test_known(lab):
 """
 
 
+ALONE = """
+def test_{0}(lab):
+    lab.etcd.set("/seen/{0}", "here")
+    assert [key.name for key in lab.etcd.keys("/seen")] == ["/seen/{0}"]
+"""
 WELL = """
 from lab.waiting import eventually
 def test_fine(lab):
@@ -92,6 +97,21 @@ def test_what_a_killed_run_left_is_cleared_by_the_next(place: Path) -> None:
 def test_a_run_that_is_interrupted_takes_its_lab_along(place: Path, how: signal.Signals) -> None:
     ended_within_a_test(place, how)
     assert traces(NAME) == []
+
+
+def test_workers_have_a_lab_each_and_leave_none(place: Path) -> None:
+    """Each writes a key of its own, and finds no other's."""
+    for name in ("one", "other"):
+        (place / f"test_{name}.py").write_text(ALONE.format(name))
+
+    run = begin(place, "", "-n", "2", "-p", "lab.plugin_workers")
+
+    assert run.wait(2 * UP_WITHIN) == 0, (place / "output").read_text()
+    said = (place / "output").read_text()
+    for worker in ("gw0", "gw1"):
+        assert f"[{worker}] lab '{NAME}-{worker}' is up after" in said
+        assert traces(f"{NAME}-{worker}") == []
+    assert "machines: nspawn (asked for)" in said
 
 
 def test_a_failed_test_leaves_a_bundle_and_an_expected_failure_none(place: Path) -> None:

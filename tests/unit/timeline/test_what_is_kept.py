@@ -23,7 +23,7 @@ def test_a_measurement_reads_back_as_it_was() -> None:
 
 
 def test_latest_is_the_last_run_and_measurements_keep_their_order() -> None:
-    first, second = runs.begin(1e9), runs.begin(1e9)
+    first, second = runs.begin(now=1e9), runs.begin(now=1e9)
     runs.save(first, measurement(name="old"))
     runs.save(second, measurement(name="b"))
     runs.save(second, measurement(name="a"))
@@ -35,7 +35,7 @@ def test_latest_is_the_last_run_and_measurements_keep_their_order() -> None:
 def test_a_run_that_is_not_there_is_said_to_be_missing() -> None:
     with pytest.raises(UserError, match="no run is kept"):
         runs.open_run()
-    name = runs.begin(1e9).name
+    name = runs.begin(now=1e9).name
     with pytest.raises(UserError, match=name):
         runs.open_run(name[:-1])
 
