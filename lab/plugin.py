@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from lab.running import Lab
 
 FIGURE = "figure: "  # how a measured value is called among a test's properties
+VERDICT = "verdict"  # what a measured failover has besides: its figures are in a table of their own
 CLAIM = "claim"
 NEEDS = "lab"  # a test that has this fixture, itself or through another one, needs machines
 SESSION = pytest.StashKey["Session"]()
@@ -166,7 +167,7 @@ def pytest_runtest_teardown(item: pytest.Item) -> None:
 
 
 def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
-    """The provider, the measured values, and one line on the claims."""
+    """The provider, the measured values but those of the table of failovers, and one line on the claims."""
     session = config.stash.get(SESSION, None)
     own = [session.chosen] if session is not None and session.chosen else []
     for chosen in dict.fromkeys([*own, *config.stash.get(CHOICES, [])]):
@@ -180,7 +181,7 @@ def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> Non
     figures = [
         f"{report.nodeid.rpartition('::')[2]}: {name.removeprefix(FIGURE)} {value}"
         for report in reports
-        if report.when == "call"
+        if report.when == "call" and VERDICT not in dict(report.user_properties)
         for name, value in report.user_properties
         if name.startswith(FIGURE)
     ]

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from lab.errors import MachineError, UserError
-from lab.plugin import EXTRA
+from lab.plugin import EXTRA, FIGURE, VERDICT
 from lab.plugin_workers import handed, shared_out, worker
 
 if TYPE_CHECKING:
@@ -25,7 +25,6 @@ TIMELINE = "timeline.jsonl"
 RUN = pytest.StashKey[Path]()
 RUN_NAME = "lab_run"  # how the workers of a run are told to keep what they measure in one folder
 SHARED = pytest.StashKey[str]()  # that name, where the workers get it from
-PROPERTY = "figure: "
 # Measurements of one cell in which the probe stood still: the host had taken its processor away, so that they
 # say nothing of the stack, for or against it. Each is kept and told; then it is measured anew.
 MOST_VOID = 2
@@ -215,7 +214,7 @@ def properties(result: Measurement) -> dict[str, str]:
         "probe's own lag": f"{result.lag * 1000:.0f} ms",
     }
     told |= {share.name: f"{share.ms:.0f} ms" for share in result.shares if share.seen}
-    return {PROPERTY + name: value for name, value in told.items()} | {"verdict": result.verdict}
+    return {FIGURE + name: value for name, value in told.items()} | {VERDICT: result.verdict}
 
 
 def _shell_of(config: pytest.Config, lab: Lab) -> Callable[[BaseException], None]:

@@ -45,6 +45,20 @@ def run(inner: pytest.Pytester, *words: str) -> pytest.RunResult:
     return inner.runpytest_subprocess("-p", "lab.plugin", *words)
 
 
+def test_figures_of_a_measured_failover_are_left_to_its_table_and_to_junit(inner: pytest.Pytester) -> None:
+    inner.makepyfile(
+        """
+        def test_measured(record_property):
+            record_property("figure: outage", "7 ms")
+            record_property("verdict", "within")
+        def test_another(figure): figure("age", 8, "ms")
+        """
+    )
+    result = run(inner, "--junitxml=junit.xml")
+    assert [line for line in result.outlines if " ms" in line] == ["test_another: age 8 ms"]
+    assert 'name="figure: outage" value="7 ms"' in (inner.path / "junit.xml").read_text()
+
+
 def test_the_summary_says_which_claims_hold_and_which_fail(inner: pytest.Pytester) -> None:
     inner.makepyfile(
         """
