@@ -12,7 +12,8 @@ import requests
 from lab.errors import MachineError
 
 PORT = 2379
-TIMEOUT = 3.0  # seconds for one request: longer than an election of healthy members
+# Seconds for one request: longer than an election of healthy members (time-out 1 s, or 5 s in emulation).
+TIMEOUT, TIMEOUT_EMULATED = 3.0, 12.0
 CHANGE_WITHIN = 15.0  # seconds for a change of the membership: etcd itself gives up after some seven
 
 
@@ -54,8 +55,14 @@ class Etcd:
     Every call takes `member=NAME`; without it, the first member that answers is asked.
     """
 
-    def __init__(self, addresses: Mapping[str, str], session: Callable[[], requests.Session]) -> None:
+    def __init__(
+        self,
+        addresses: Mapping[str, str],
+        session: Callable[[], requests.Session],
+        within: float = TIMEOUT,
+    ) -> None:
         self.addresses = dict(addresses)
+        self._within = within  # seconds for one request
         self._new_session = session
 
     def get(self, key: str, *, member: str = "", quorum: bool = False) -> Key | None:
@@ -171,7 +178,7 @@ class Etcd:
         member: str,
         *,
         empty: bool = False,
-        within: float = TIMEOUT,
+        within: float | None = None,
         **options: Any,
     ) -> requests.Response:
         if member and member not in self.addresses:
@@ -181,7 +188,7 @@ class Etcd:
             for name in [member] if member else list(self.addresses):
                 url = f"http://{self.addresses[name]}:{PORT}{path}"
                 try:
-                    response = session.request(method, url, timeout=within, **options)
+                    response = session.request(method, url, timeout=within or self._within, **options)
                     if not empty:
                         response.json()
                     return response

@@ -20,7 +20,10 @@ from lab.waiting import Deadline, eventually
 
 CONNECT_WITHIN = 15.0  # one try: a machine in software emulation needs some seconds for the key exchange
 KEEPALIVE = 5  # seconds between signs of life, so that a machine without power is noticed
-RUN_WITHIN = 60.0
+RUN_WITHIN, RUN_WITHIN_EMULATED = (
+    60.0,
+    300.0,
+)  # an emulated machine needs up to half a minute for `docker run`
 REBOOT_WITHIN = 300.0  # shutdown and boot of an emulated machine beside two busy ones
 USER = "core"
 
@@ -44,13 +47,19 @@ class ConnectionLost(MachineError):
 
 
 class Node:
-    """A machine that answers SSH at `address` inside the network namespace `namespace`."""
+    """A machine that answers SSH at `address` inside the network namespace `namespace`.
 
-    def __init__(self, name: str, address: str, key: Path, namespace: str) -> None:
+    `within` is how many seconds a command or a wait has where its caller names no time.
+    """
+
+    def __init__(
+        self, name: str, address: str, key: Path, namespace: str, within: float = RUN_WITHIN
+    ) -> None:
         self.name = name
         self.address = address
         self.key = key
         self.namespace = namespace
+        self.within = within
         self._transport: paramiko.Transport | None = None
         self._lock = threading.Lock()
 
@@ -63,7 +72,7 @@ class Node:
         *,
         check: bool = True,
         sudo: bool = False,
-        timeout: float | str = RUN_WITHIN,
+        timeout: float | str | None = None,
         input: str = "",
     ) -> Result:
         """Run a shell command (or a list of words) as user core, or as root with `sudo`.
@@ -75,7 +84,7 @@ class Node:
         line = command if isinstance(command, str) else shlex.join(command)
         if sudo:
             line = f"sudo -n sh -c {shlex.quote(line)}"
-        result = self._execute(line, Deadline(timeout), input.encode())
+        result = self._execute(line, Deadline(self._time(timeout)), input.encode())
         if check and not result.ok:
             said = (result.stderr.strip() or result.stdout.strip())[-2000:] or "nothing"
             raise MachineError(f"{self.name}: `{line}` ended with {result.code}; it said: {said}")
@@ -94,7 +103,7 @@ class Node:
         place = shlex.quote(target)
         line = f'mkdir -p "$(dirname {place})" && cat > {place} && chmod {mode:o} {place}'
         line = f"sudo -n sh -c {shlex.quote(line)}" if sudo else line
-        result = self._execute(line, Deadline(RUN_WITHIN), data)
+        result = self._execute(line, Deadline(self.within), data)
         if not result.ok:
             raise MachineError(f"{self.name}: cannot write {target}: {result.stderr.strip()}")
 
@@ -105,17 +114,17 @@ class Node:
                 mode = 0o755 if path.stat().st_mode & 0o100 else 0o644
                 self.put(path, f"{target}/{path.relative_to(folder)}", mode=mode)
 
-    def wait_until_succeeds(self, command: str, within: float | str = RUN_WITHIN) -> Result:
+    def wait_until_succeeds(self, command: str, within: float | str | None = None) -> Result:
         """Run a command until it ends with 0, and return that result."""
         __tracebackhide__ = True
         return eventually(
             lambda: self._succeeded(command),
-            within,
+            self._time(within),
             f"{self.name}: `{command}` succeeds",
             ignoring=(ConnectionLost, MachineError),
         )
 
-    def wait_for_unit(self, unit: str, within: float | str = RUN_WITHIN) -> None:
+    def wait_for_unit(self, unit: str, within: float | str | None = None) -> None:
         """Return when a systemd unit is active; raises MachineError at once if it has failed."""
         __tracebackhide__ = True
 
@@ -128,9 +137,9 @@ class Node:
                 raise UnitFailed(f"{self.name}: {unit} has failed; its journal ends:\n{journal.stdout}")
             return state == "active"
 
-        eventually(active, within, f"{self.name}: {unit} is active", ignoring=(ConnectionLost,))
+        eventually(active, self._time(within), f"{self.name}: {unit} is active", ignoring=(ConnectionLost,))
 
-    def wait_for_port(self, port: int, address: str = "", within: float | str = RUN_WITHIN) -> None:
+    def wait_for_port(self, port: int, address: str = "", within: float | str | None = None) -> None:
         """Return when a TCP port of the machine (or of `address`) takes connections, seen from the lab."""
         __tracebackhide__ = True
         place = (address or self.address, port)
@@ -139,7 +148,7 @@ class Node:
             netns.connect(self.namespace, place, 1.0).close()
             return True
 
-        eventually(opens, within, f"{self.name}: port {port} is open", ignoring=(OSError,))
+        eventually(opens, self._time(within), f"{self.name}: port {port} is open", ignoring=(OSError,))
 
     def wait_for_ssh(self, within: float | str = REBOOT_WITHIN) -> None:
         """Return when commands can be run."""
@@ -192,6 +201,9 @@ class Node:
             if self._transport is not None:
                 self._transport.close()
             self._transport = None
+
+    def _time(self, within: float | str | None) -> float | str:
+        return self.within if within is None else within
 
     def _succeeded(self, command: str) -> Result | None:
         result = self.run(command, check=False)

@@ -9,9 +9,9 @@ import requests
 
 from lab import membership, netns, network
 from lab.errors import MachineError, UserError
-from lab.etcd import Etcd
+from lab.etcd import TIMEOUT, TIMEOUT_EMULATED, Etcd
 from lab.fleet import Fleet
-from lab.node import ConnectionLost, Node
+from lab.node import RUN_WITHIN, RUN_WITHIN_EMULATED, ConnectionLost, Node
 from lab.progress import Progress
 from lab.providers.base import MachineSpec, Provider, State
 from lab.store import Record, folder
@@ -30,7 +30,7 @@ class Lab:
         self.specs: dict[str, MachineSpec] = {}
         self.nodes: dict[str, Node] = {}
         self.on_trouble: Callable[[BaseException], None] | None = None  # called before a fault is healed
-        self.etcd = Etcd({}, self.http)
+        self.etcd = Etcd({}, self.http, TIMEOUT_EMULATED if provider.emulated else TIMEOUT)
         self.fleet = Fleet(self.any_node)
         self.follow(record, specs)
 
@@ -39,10 +39,11 @@ class Lab:
         self.record = record
         self.specs = {spec.name: spec for spec in specs}
         key = self.folder / "ssh/id_ed25519"
+        within = RUN_WITHIN_EMULATED if self.provider.emulated else RUN_WITHIN
         for gone in self.nodes.keys() - self.specs.keys():
             self.nodes.pop(gone).disconnect()
         self.nodes = {
-            name: self.nodes.get(name) or Node(name, str(spec.machine.control), key, self.namespace)
+            name: self.nodes.get(name) or Node(name, str(spec.machine.control), key, self.namespace, within)
             for name, spec in self.specs.items()
         }
         # members first: who asks any member should not ask a proxy

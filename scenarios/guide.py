@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
@@ -15,7 +17,9 @@ from lab.running import Lab
 
 CHECKOUT = Path(__file__).resolve().parent.parent
 HOST = "host"  # where a step is typed that is not typed on a machine
-WITHIN = 300.0  # seconds for one step: three `docker push` on an emulated machine
+# Seconds for one step: three `docker push`; an emulated machine boots and joins, which alone may take 600.
+WITHIN, WITHIN_EMULATED = 300.0, 900.0
+END_WITHIN = 30.0  # seconds in which a step that is late ends, and leaves nothing half made
 FENCE = re.compile(r"^```sh (?P<place>\S+) (?P<name>\S+)\n(?P<script>.*?)^```$", re.MULTILINE | re.DOTALL)
 
 
@@ -63,25 +67,31 @@ class Reader:
         for word, other in (instead or {}).items():
             script = script.replace(word, other)
         words = ["bash", "-o", "pipefail", "-c", script] if place == HOST else self._session(place, script)
-        try:
-            done = subprocess.run(
-                words,
-                cwd=CHECKOUT,
-                env=self._environment(),
-                stdin=subprocess.DEVNULL,
-                capture_output=True,
-                text=True,
-                errors="replace",
-                timeout=WITHIN,
-            )
-        except subprocess.TimeoutExpired as late:
-            raise MachineError(
-                f"step {name!r} on {place} was not done after {WITHIN:.0f} s: {late.stdout!r}"
-            ) from None
-        if done.returncode:
-            said = (done.stdout + done.stderr).strip()[-2000:]
-            raise MachineError(f"step {name!r} on {place} ended with {done.returncode}; it said:\n{said}")
-        return done.stdout
+        within = WITHIN_EMULATED if self.lab.provider.emulated else WITHIN
+        with subprocess.Popen(
+            words,
+            cwd=CHECKOUT,
+            env=self._environment(),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            errors="replace",
+            start_new_session=True,
+        ) as typed:
+            try:
+                out, err = typed.communicate(timeout=within)
+            except BaseException as problem:
+                _end(typed)
+                if not isinstance(problem, subprocess.TimeoutExpired):
+                    raise
+                raise MachineError(
+                    f"step {name!r} on {place} was not done after {within:.0f} s: {problem.stdout!r}"
+                ) from None
+        if typed.returncode:
+            said = (out + err).strip()[-2000:]
+            raise MachineError(f"step {name!r} on {place} ended with {typed.returncode}; it said:\n{said}")
+        return out
 
     def between(self, first: str, last: str) -> Iterator[str]:
         """The names of the steps from `first` to `last`."""
@@ -94,3 +104,13 @@ class Reader:
     def _environment(self) -> dict[str, str]:
         path = f"{self._tools}:{os.environ.get('PATH', '')}"
         return {**os.environ, "PATH": path, "LAB_NAME": self.lab.name}
+
+
+def _end(typed: subprocess.Popen[str]) -> None:
+    """End a step with all that it started: a `lab` that lived on would hold the lab's lock."""
+    for sign in (signal.SIGTERM, signal.SIGKILL):
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(typed.pid, sign)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            typed.wait(END_WITHIN)
+            return

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from requests import RequestException
 
+from lab.etcd import EtcdFailed
 from lab.fleet import START_WITHIN
 from lab.node import Node
 from lab.running import Lab
@@ -13,6 +14,11 @@ from lab.waiting import eventually
 from scenarios.guide import Reader
 
 START_WITHIN_EMULATED = 300.0
+# Seconds for a page: an emulated proxy may ask one server after the other, 20 s each.
+PAGE_WITHIN, PAGE_WITHIN_EMULATED = 10.0, 45.0
+ELECTED_WITHIN, ELECTED_WITHIN_EMULATED = 30.0, 120.0
+# Seconds by which the clocks of two machines may differ: a virtual machine has whole seconds from its RTC.
+CLOCKS, CLOCKS_VM = 0.0, 1.0
 
 
 @dataclass(frozen=True)
@@ -35,6 +41,11 @@ class Setting:
         """Seconds for anything that starts containers."""
         return START_WITHIN_EMULATED if self.lab.provider.emulated else START_WITHIN
 
+    @property
+    def clocks(self) -> float:
+        """Seconds by which two machines may disagree about the time, by which etcd reckons a TTL."""
+        return CLOCKS if self.lab.provider.name == "nspawn" else CLOCKS_VM
+
     def machine_of(self, unit: str) -> Node:
         """The machine that fleet says runs a unit."""
         return self.lab.node_at(self.lab.fleet.units()[unit].machine)
@@ -51,7 +62,8 @@ class Setting:
     def page(self, url: str) -> str:
         """What a client in the lab's network gets from a URL."""
         with self.lab.http() as session:
-            response = session.get(url, timeout=10)
+            emulated = self.lab.provider.emulated
+            response = session.get(url, timeout=PAGE_WITHIN_EMULATED if emulated else PAGE_WITHIN)
             response.raise_for_status()
             return response.text.strip()
 
@@ -73,9 +85,12 @@ class Setting:
     def lead(self, node: Node) -> None:
         """Make a machine's member etcd's leader."""
         etcd = self.lab.etcd
-        leader = eventually(etcd.leader, 30, "etcd has a leader")
+        within = ELECTED_WITHIN_EMULATED if self.lab.provider.emulated else ELECTED_WITHIN
+        leader = eventually(etcd.leader, within, "etcd has a leader", ignoring=(EtcdFailed,))
         if leader == node.name:
             return
         (member,) = (entry.id for entry in etcd.members() if entry.name == node.name)
         self.lab[leader].run(f"ETCDCTL_API=3 etcdctl move-leader {member}", timeout=self.patience)
-        eventually(lambda: etcd.leader() == node.name, 30, f"{node.name} leads etcd")
+        eventually(
+            lambda: etcd.leader() == node.name, within, f"{node.name} leads etcd", ignoring=(EtcdFailed,)
+        )

@@ -55,7 +55,7 @@ class Reboot(Kind):
             return
         for name in target.machines:
             with contextlib.suppress(ConnectionLost):  # it may be gone before it has said so
-                lab[name].run("systemctl reboot", sudo=True, check=False, timeout=20)
+                lab[name].run("systemctl reboot", sudo=True, check=False)
 
     def heal(self, lab: Lab, target: Target) -> None:
         for name in target.machines:

@@ -25,7 +25,7 @@ RUN = (
     "local/dockreg"
 )
 # HAProxy's time-outs where a machine in software emulation is busy for seconds with the start of a container
-SLOWLY = "docker run -e HAPROXY_CONNECT=5s -e HAPROXY_SERVER=20s -e HAPROXY_CHECK=10s"
+SLOWLY = "docker run -e HAPROXY_CONNECT=5s -e HAPROXY_SERVER=20s -e HAPROXY_CHECK=10s -e HAPROXY_DRAIN=60s"
 GREETING = r"Hello from (\w+)"
 LOOK = 0.02  # seconds between two looks at what a test puts a time on
 # etcd's leader looks for expired keys every 500 ms; then one round of raft, and our own look.
@@ -105,7 +105,7 @@ class Dockreg(Setting):
 
     def balance(self) -> None:
         """Have HAProxy run on its host."""
-        if not self.lab[BALANCER].run("docker start haproxy", check=False).ok:
+        if not self.lab[BALANCER].run("docker start haproxy", check=False, timeout=self.patience).ok:
             self.reader.types("build-haproxy")
             self.reader.types("haproxy", instead={"docker run": SLOWLY} if self.lab.provider.emulated else {})
 
@@ -169,12 +169,13 @@ class Dockreg(Setting):
             key = self.lab.etcd.get(instance.key, member=member)
             return key.modified if key else 0
 
-        before = index()
+        before = eventually(index, self.patience, f"{instance.key} is there", ignoring=(EtcdFailed,))
         return eventually(
             lambda: time.monotonic() if index() > before else None,
             INTERVAL + self.patience,
             f"{instance.key} is prolonged",
             every=LOOK,
+            ignoring=(EtcdFailed,),
         )
 
     def clear(self) -> None:

@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from lab.errors import MachineError
+from lab.etcd import EtcdFailed
 from lab.running import Lab
 from lab.waiting import eventually
 from scenarios.dockreg.article import GUIDE, INTERVAL, RUN, TTL, Dockreg, Instance
@@ -155,7 +156,7 @@ def test_the_key_of_host_1_reads_the_same_on_host_2(article: Dockreg, first: Ins
         here, there = (article.lab.etcd.get(first.key, member=member) for member in MEMBERS)
         return here is not None and there is not None and here.modified == there.modified
 
-    eventually(same, 10, f"{first.key} reads the same on both members")
+    eventually(same, article.patience, f"{first.key} reads the same on both members", ignoring=(EtcdFailed,))
 
 
 @pytest.mark.claim("B8")
@@ -168,8 +169,9 @@ def test_a_second_and_a_third_instance_give_three_keys_on_both_members(
     for member in MEMBERS:
         eventually(
             lambda member=member: article.addresses(member) == wanted,  # type: ignore[misc]
-            10,
+            article.patience,
             f"{member} has {wanted}",
+            ignoring=(EtcdFailed,),
         )
     for instance in (first, second, third):
         assert article.page(instance.url) == f"Hello from {instance.name}"

@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 import pytest
 
+from lab.timeline_keys import Keys
 from scenarios.dockreg.article import HOSTS, Dockreg
 from scenarios.dockreg.traffic import Traffic
 
@@ -18,9 +19,12 @@ def test_a_host_leaves_cleanly(balanced: Dockreg, figure: Callable[[str, float, 
     with Traffic(balanced) as traffic:
         traffic.wait_for(staying.name, balanced.patience)
         traffic.wait_for(leaving.name, balanced.patience)
-        balanced.reader.types("leave")
-        balanced.follow()
-        assert not balanced.registered(leaving), "it said goodbye"
+        with Keys(balanced.lab) as keys:
+            balanced.reader.types("leave")
+            balanced.follow()
+            assert not balanced.registered(leaving)
+            ends = [event.what for event in keys.events() if event.lane == leaving.key]
+        assert ends[-1] == "deleted", "it said goodbye: its time to live was not over"
         assert [member.name for member in balanced.lab.etcd.members()] == list(HOSTS[:2])
         left = time.monotonic()
         traffic.wait_for(staying.name, balanced.noticed + balanced.patience, after=left + balanced.noticed)

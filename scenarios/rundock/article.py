@@ -20,6 +20,7 @@ from lab.node import Node
 from lab.running import Lab
 from lab.waiting import eventually
 from scenarios.guide import Reader
+from scenarios.setting import CLOCKS, CLOCKS_VM, PAGE_WITHIN, PAGE_WITHIN_EMULATED
 
 FOLDER = Path(__file__).parent
 GUIDE = FOLDER / "README.md"
@@ -35,6 +36,10 @@ DASHBOARD = {
     "args": "-e INFLUXDB_HOST=influxdb.s.prod.example.com -e INFLUXDB_NAME=metrics",
 }
 PATIENCE, PATIENCE_EMULATED = 60.0, 300.0
+INTERVAL, INTERVAL_EMULATED = (
+    0.05,
+    0.2,
+)  # seconds: each page is a question to InfluxDB, by a program in Python
 PLAYED, PLAYED_EMULATED = 600.0, 1800.0  # seconds for one command of Ansible's
 ANSWER = re.compile(r"^(?P<host>\S+) \| (?P<how>[A-Z!]+)(?: \| rc=\d+)? ?=> (?P<json>\{.*\})\s*$", re.DOTALL)
 
@@ -70,9 +75,19 @@ class Site:
         self._path = f"{tools}:{Path(sys.executable).parent}:{os.environ.get('PATH', '')}"
 
     @property
+    def interval(self) -> float:
+        """Seconds between two requests of a client that asks without pause."""
+        return INTERVAL_EMULATED if self.lab.provider.emulated else INTERVAL
+
+    @property
     def patience(self) -> float:
         """Seconds for anything that starts containers."""
         return PATIENCE_EMULATED if self.lab.provider.emulated else PATIENCE
+
+    @property
+    def clocks(self) -> float:
+        """Seconds by which two machines may disagree about the time, by which etcd reckons a TTL."""
+        return CLOCKS if self.lab.provider.name == "nspawn" else CLOCKS_VM
 
     def module(self, host: str, *flags: str, **arguments: Any) -> Outcome:
         """Run the module rundock on a machine; `flags` are Ansible's, such as --check."""
@@ -109,15 +124,20 @@ class Site:
         return [_outcome(not result.get("failed"), result, text, seen) for result, seen in pairs]
 
     def dashboard(self, host: str, **more: Any) -> Outcome:
-        """Have the dashboard on a machine as services.yml has it, but for the arguments that are given.
+        """Have the dashboard on a machine as `service` does."""
+        return self.service("grafana", host, **{"announce": PORT, **more})
+
+    def service(self, name: str, host: str, **more: Any) -> Outcome:
+        """Have a service on a machine as services.yml has it, but for the arguments that are given.
 
         Raises MachineError if the module fails.
         """
         plays = yaml.safe_load((FOLDER / "services.yml").read_text())
-        (task,) = (task for task in plays[-1]["tasks"] if "rundock" in task)
-        out = self.module(host, **{**task["rundock"], "announce": PORT, **more})
+        tasks = (task["rundock"] for play in plays for task in play["tasks"] if "rundock" in task)
+        (wanted,) = (task for task in tasks if task["name"] == name)
+        out = self.module(host, **{**wanted, **more})
         if not out.ok:
-            raise MachineError(f"the dashboard on {host}: {out.message}")
+            raise MachineError(f"{name} on {host}: {out.message}")
         return out
 
     def stands(self) -> bool:
@@ -185,7 +205,8 @@ class Site:
     def page(self, url: str) -> str:
         """What a client in the lab's network gets from a URL."""
         with self.lab.http() as session:
-            response = session.get(url, timeout=10)
+            emulated = self.lab.provider.emulated
+            response = session.get(url, timeout=PAGE_WITHIN_EMULATED if emulated else PAGE_WITHIN)
             response.raise_for_status()
             return response.text
 

@@ -8,7 +8,9 @@ import time
 from typing import Any
 
 import pytest
+from requests import RequestException
 
+from lab.waiting import eventually
 from scenarios.rundock.article import DASHBOARD, PLAYBOOKS, Call, Outcome, Site
 
 HOST = "node-back-2"
@@ -99,7 +101,13 @@ def test_other_addresses_are_announced_if_that_is_wanted(site: Site) -> None:
             assert out.ok, out.message
         said = [json.loads(site.announced(str(service["name"]), node.name).value) for service in services]
         assert said[0] == {"host": str(site.lab.specs[node.name].machine.public), "port": 8097}
-        assert "served by" in site.page(f"http://{said[0]['host']}:8097/")
+        url = f"http://{said[0]['host']}:8097/"
+        eventually(
+            lambda: "served by" in site.page(url),
+            site.patience,
+            f"{url} is served",
+            ignoring=(RequestException,),
+        )
         (inside,) = json.loads(node.output("docker inspect inner"))
         assert said[1] == {"host": inside["NetworkSettings"]["IPAddress"], "port": 80}
         assert inside["HostConfig"]["PortBindings"] == {}

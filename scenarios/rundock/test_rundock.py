@@ -10,6 +10,7 @@ import pytest
 from requests import RequestException
 
 from lab.errors import MachineError
+from lab.etcd import EtcdFailed
 from lab.waiting import eventually
 from scenarios.rundock.article import BACKS, DASHBOARD, DOMAIN, ETCD, FRONTS, KEYS, Site
 
@@ -77,26 +78,26 @@ def test_a_stale_container_of_that_name_gives_way(site: Site) -> None:
 def test_the_announcement_is_an_address_and_a_port_with_a_ttl(site: Site) -> None:
     key = site.key("influxdb", "node-back-1")
     assert json.loads(key.value) == {"host": site.address("node-back-1"), "port": 8086}
-    assert 0 < key.ttl <= 60
+    assert 0 < key.ttl <= 60 + site.clocks
 
 
 @pytest.mark.claim("D5")
 def test_the_announcement_is_repeated_before_its_ttl_is_over(site: Site) -> None:
     node = site.lab["node-back-2"]
-    service = {"name": "short", "ttl": 8, "announce": 8098, "port": 80, **DASHBOARD}
-    assert site.module(node.name, state="enabled", wait=0, **service).ok
+    emulated = site.lab.provider.emulated
+    ttl = 40 if emulated else 8  # an emulated machine takes seconds for the announcer's curl
+    service = {"name": "short", "ttl": ttl, "announce": 8098, "port": 80, **DASHBOARD}
+    assert site.module(node.name, state="enabled", **service).ok
     try:
         first = site.announced("short", node.name)
-        seen = []
 
-        def repeated() -> bool:
+        def repeated() -> int:
             key = site.key("short", node.name)
-            seen.append(key.ttl)
-            return bool(key.modified != first.modified)
+            assert key is not None, "its TTL was over before it was repeated"
+            return int(key.ttl) if key.modified != first.modified else 0
 
-        eventually(repeated, 8 if not site.lab.provider.emulated else 60, "it is repeated")
-        assert min(seen) > 0
-        assert seen[-1] >= 7
+        left = eventually(repeated, ttl, "it is repeated", ignoring=(EtcdFailed,))
+        assert left > ttl - (10 if emulated else 2), "for the whole time again"
     finally:
         site.module(node.name, state="absent", **service)
 
@@ -182,11 +183,12 @@ def test_points_outlive_the_container_and_a_reinstall(site: Site) -> None:
         lambda: site.points() == points, site.patience, "the points are there", ignoring=(MachineError,)
     )
 
-    again = {"image": "rundock/influxdb", "announce": 8086, "check": "/ping"}
     args = "--volumes-from data.influxdb -e REINSTALLED=yes"
-    out = site.module(node.name, state="enabled", name="influxdb", args=args, **again)
-    assert (out.ok, out.changed) == (True, True)
-    assert "REINSTALLED=yes" in node.output("docker inspect influxdb")
+    try:
+        assert site.service("influxdb", node.name, args=args).changed
+        assert "REINSTALLED=yes" in node.output("docker inspect influxdb")
+    finally:
+        site.service("influxdb", node.name)
     eventually(
         lambda: site.points() == points, site.patience, "the points are there", ignoring=(MachineError,)
     )
@@ -220,10 +222,15 @@ def test_nginx_looks_the_name_up_again_while_it_runs(site: Site) -> None:
 
     site.lab[BACKS[1]].run(f"sv -w 30 down {announcer}", sudo=True)
     try:
-        eventually(lambda: gone not in (seen := pages()) and left in seen, 30, "only one dashboard serves")
+        eventually(
+            lambda: gone not in (seen := pages()) and left in seen,
+            site.patience,
+            "only one dashboard serves",
+            ignoring=(RequestException,),
+        )
     finally:
         site.lab[BACKS[1]].run(f"sv up {announcer}", sudo=True)
-    eventually(lambda: gone in pages(), site.patience, "both serve again")
+    eventually(lambda: gone in pages(), site.patience, "both serve again", ignoring=(RequestException,))
     assert node.output("systemctl show --property MainPID,ActiveEnterTimestampMonotonic nginx") == began
 
 

@@ -35,8 +35,6 @@ FRONT, SPARE = FRONTS  # whose page is asked for, and one that no request goes t
 DATA, OTHER = BACKS  # OTHER has a dashboard alone
 SERVED = "from influxdb."  # on every page of the dashboard
 WHO = r"served by (\S+)-grafana"
-# A page is a question to InfluxDB: 125 of them a second would be a load test of a program in Python.
-INTERVAL = 0.05
 PATIENCE = (
     4.0  # seconds that a client has: nginx waits for one for a machine that is gone, and asks the other
 )
@@ -141,7 +139,7 @@ def stack(site: Site) -> Stack:
         SERVED,
         Service("grafana"),
         backend=WHO,
-        interval=INTERVAL,
+        interval=site.interval,
         timeout=PATIENCE,
         ready=ready,
     )
