@@ -102,7 +102,8 @@ class Reader:
         return [str(self._tools / "lab"), "ssh", machine, "--", script]
 
     def _environment(self) -> dict[str, str]:
-        path = f"{self._tools}:{os.environ.get('PATH', '')}"
+        # Ansible is where this Python is, which a reader's shell knows by `./run shell`
+        path = f"{self._tools}:{Path(sys.executable).parent}:{os.environ.get('PATH', '')}"
         return {**os.environ, "PATH": path, "LAB_NAME": self.lab.name}
 
 

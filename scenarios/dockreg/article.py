@@ -57,6 +57,18 @@ class Instance:
         return f"http://{self.address}/"
 
 
+@dataclass(frozen=True)
+class Expiry:
+    """How a key went, in moments (monotonic): when the last look that saw it was begun and done, and when it
+    was gone. `left` are the whole seconds that it still had at that look.
+    """
+
+    asked: float
+    left: int
+    told: float
+    gone: float
+
+
 class Dockreg(Setting):
     """The article on a lab, as far as it has come."""
 
@@ -150,16 +162,37 @@ class Dockreg(Setting):
         """What is registered, as IP:PORT."""
         return {key.name.removeprefix("/service/") for key in self.lab.etcd.keys("/service", member=member)}
 
-    def gone_at(self, instance: Instance, within: float, member: str = "", every: float = LOOK) -> float:
+    def gone_at(self, instance: Instance, within: float, member: str = "") -> float:
         """The moment (monotonic) at which etcd no longer has an instance's key."""
         __tracebackhide__ = True
         return eventually(
             lambda: None if self.registered(instance, member) else time.monotonic(),
             within,
             f"{instance.key} is gone",
-            every=every,
+            every=LOOK,
             ignoring=(EtcdFailed,),
         )
+
+    def expiry(self, instance: Instance, within: float) -> Expiry:
+        """Look at an instance's key, which is there, until it is gone.
+
+        What is judged by the last look bears a host that stands still between a kill and the next command.
+        """
+        __tracebackhide__ = True
+        seen: list[tuple[float, int, float]] = []
+
+        def gone() -> float | None:
+            asked = time.monotonic()
+            key = self.lab.etcd.get(instance.key, quorum=True)
+            told = time.monotonic()
+            if key is None or key.ttl is None:
+                return told
+            seen.append((asked, key.ttl, told))
+            return None
+
+        moment = eventually(gone, within, f"{instance.key} is gone", ignoring=(EtcdFailed,))
+        assert seen, f"{instance.key} was not there at all"
+        return Expiry(*seen[-1], moment)
 
     def refreshed_at(self, instance: Instance, member: str = "") -> float:
         """The moment (monotonic, to within a look) at which an instance's key has just been prolonged."""

@@ -10,11 +10,10 @@ from dataclasses import dataclass
 import pytest
 
 from lab.waiting import eventually
-from scenarios.dockreg.article import INTERVAL, LIMIT, TTL, Dockreg, Instance
+from scenarios.dockreg.article import INTERVAL, LIMIT, TTL, Dockreg, Expiry, Instance
 from scenarios.dockreg.by_script import by_script
 
 Figure = Callable[[str, float, str], None]
-EXPIRY_LOOK = 0.1  # seconds between two looks at keys that expire, while other times are taken
 
 
 @pytest.fixture(scope="module")
@@ -26,22 +25,13 @@ def article(article: Dockreg) -> Dockreg:
 
 
 @dataclass(frozen=True)
-class Orphan:
-    """A key that nobody prolongs any more: `left` seconds of it, told between two moments (monotonic)."""
-
-    asked: float
-    left: int
-    told: float
-    gone: Future[float]  # the moment at which it goes
-
-
-@dataclass(frozen=True)
 class Abandoned:
-    """What was killed, and the keys that somebody had prolonged until then, by what was killed."""
+    """What was killed, by the moment `at` (monotonic), and how the keys go that somebody had prolonged."""
 
+    at: float
     orphaned: Instance  # without its sidekick
     scripted: Instance
-    keys: dict[str, Orphan]
+    keys: dict[str, Future[Expiry]]
 
 
 @pytest.fixture(scope="module")
@@ -55,23 +45,15 @@ def abandoned(article: Dockreg) -> Iterator[Abandoned]:
         article.frozen(orphaned, "supervisord"),  # it would start another one
         ThreadPoolExecutor(2) as pool,
     ):
-
-        def orphan(instance: Instance) -> Orphan:
-            """Asked once its keeper is dead: it cannot be prolonged between the question and the end."""
-            asked = time.monotonic()
-            key = article.lab.etcd.get(instance.key, quorum=True)
-            told = time.monotonic()
-            assert key is not None
-            assert key.ttl is not None
-            gone = pool.submit(article.gone_at, instance, TTL + 30, every=EXPIRY_LOOK)
-            return Orphan(asked, key.ttl, told, gone)
-
         article.wait_registered(scripted)
+        within = 2 * article.patience + TTL  # the kills themselves may take their time
+        keys = {
+            what: pool.submit(article.expiry, instance, within)
+            for what, instance in (("container", killed), ("sidekick", orphaned))
+        }
         article.inside(orphaned, f"kill -KILL {sidekick}")
-        keys = {"sidekick": orphan(orphaned)}
         article.lab["host-1"].run(["docker", "kill", killed.id, scripted.id], timeout=article.patience)
-        keys["container"] = orphan(killed)
-        yield Abandoned(orphaned, scripted, keys)
+        yield Abandoned(time.monotonic(), orphaned, scripted, keys)
 
 
 @pytest.mark.claim("B9")
@@ -121,13 +103,13 @@ def test_a_killed_sidekick_is_started_again_and_the_key_stays(article: Dockreg) 
 def test_what_nobody_prolongs_is_gone_by_its_ttl_and_a_start_script_s_key_is_not(
     article: Dockreg, abandoned: Abandoned, figure: Figure
 ) -> None:
-    for what, key in abandoned.keys.items():
-        gone = key.gone.result()
-        figure(f"key gone after the {what} was killed", gone - key.asked, "s")
-        assert key.left <= TTL
+    for what, expiry in abandoned.keys.items():
+        key = expiry.result()
+        figure(f"key gone after the {what} was killed", key.gone - abandoned.at, "s")
+        assert key.gone - abandoned.at < TTL + article.expiry_error
         # etcd tells whole seconds: up to one less may be left
-        assert gone > key.asked + key.left - 1 - article.clocks, "nobody has removed it"
-        assert gone < key.told + key.left + article.expiry_error
+        assert key.gone > key.asked + key.left - 1 - article.clocks, "nobody has removed it"
+        assert key.gone < key.told + key.left + article.expiry_error
     orphaned = abandoned.orphaned
     assert article.page(orphaned.url) == f"Hello from {orphaned.name}", "the application is none the worse"
     left = article.lab.etcd.get(abandoned.scripted.key)

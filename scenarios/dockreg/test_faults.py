@@ -8,6 +8,7 @@ from collections.abc import Callable
 import pytest
 
 from lab import faults
+from lab.waiting import eventually
 from scenarios.dockreg.article import HOSTS, INTERVAL, TTL, Dockreg, Instance
 from scenarios.dockreg.traffic import Traffic
 
@@ -32,9 +33,12 @@ def report(figure: Figure, traffic: Traffic) -> None:
     figure("slowest answer", traffic.slowest.duration * 1000, "ms")
 
 
-@pytest.mark.claim("B12")
+KILLED = {"its application killed": "nodejs-server", "its sidekick killed": "dockreg"}
+
+
+@pytest.mark.claim("B12", "F1")
 @pytest.mark.usefixtures("steady")
-@pytest.mark.parametrize("end", ["stopped", "killed", "its application killed"])
+@pytest.mark.parametrize("end", ["stopped", "killed", *KILLED])
 def test_no_client_notices_an_instance_that_comes_and_ends(
     balanced: Dockreg, end: str, figure: Figure
 ) -> None:
@@ -42,9 +46,15 @@ def test_no_client_notices_an_instance_that_comes_and_ends(
         traffic.wait_for_answer(balanced.patience)
         instance = balanced.start(HOSTS[2])
         traffic.wait_for(instance.name, balanced.patience)
-        if end == "its application killed":
-            balanced.inside(instance, f"kill -KILL {balanced.process(instance, 'nodejs-server')}")
+        if end in KILLED:
+            victim = balanced.process(instance, KILLED[end])
+            balanced.inside(instance, f"kill -KILL {victim}")
             killed = time.monotonic()
+            eventually(
+                lambda: balanced.process(instance, KILLED[end]) != victim,
+                balanced.patience,
+                "supervisord has started it again",
+            )
             traffic.wait_for(instance.name, INTERVAL + balanced.patience, after=killed + 1)
             traffic.wait_for_requests(killed)
         else:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable
 
 import pytest
 
 from lab.waiting import eventually
-from scenarios.dockreg.article import BALANCER, HOSTS, Dockreg, Instance
+from scenarios.dockreg.article import BALANCER, GREETING, HOSTS, Dockreg, Instance
 from scenarios.dockreg.traffic import Traffic
 
 Figure = Callable[[str, float, str], None]
@@ -58,6 +59,9 @@ def new_worker(article: Dockreg, known: set[str]) -> str:
 
 @pytest.mark.claim("B12")
 def test_requests_are_balanced_over_all_instances(balanced: Dockreg, instances: list[Instance]) -> None:
+    two = re.findall(GREETING, balanced.reader.types("public"))
+    assert len(set(two)) == 2, "in turn"
+    assert set(two) <= {one.name for one in instances}
     asked = [greeting(balanced) for _ in range(10 * len(instances))]
     for instance in instances:
         assert 8 <= asked.count(instance.name) <= 12, asked

@@ -161,3 +161,33 @@ def test_nginx_follows_the_ports_of_srv_records_and_a_nailed_port_stays_behind(
             f"{front} serves again by the nailed port",
             ignoring=(RequestException,),
         )
+
+
+@pytest.mark.claim("F1")
+@pytest.mark.parametrize("what", ["the announcer", "the front's name server"])
+def test_no_client_notices_the_death_of(site: Site, what: str, figure: FIGURE) -> None:
+    """Whoever keeps it starts it again, and what it had said is still there."""
+    node = site.lab["node-back-2" if what == "the announcer" else "node-front-1"]
+    if what == "the announcer":
+        find = "sv status /etc/service/docker-grafana/services/announce | sed 's/.*(pid \\([0-9]*\\)).*/\\1/'"
+    else:
+        find = "systemctl show --value --property=MainPID skydns"
+    probe = Probe(
+        site.front("node-front-1"),
+        site.lab.namespace,
+        expect=SERVED,
+        interval=site.interval,
+        timeout=10.0,
+    )
+    with probe:
+        probe.wait_for_answer(within=site.patience)
+        victim = int(node.output(find, sudo=True))
+        node.run(["kill", "-KILL", str(victim)], sudo=True)
+        eventually(
+            lambda: int(node.output(find, sudo=True)) not in (0, victim), site.patience, "it runs again"
+        )
+        site.wait_for_names("grafana", *(site.address(name) for name in BACKS))
+        probe.wait_for_answer(within=site.patience, after=time.monotonic())
+    figure("failed requests at the front", len(probe.failed), f"of {len(probe.samples)}")
+    figure("slowest good answer", max(one.duration for one in probe.samples if one.ok) * 1000, "ms")
+    assert probe.failed == [], probe.summary()

@@ -236,6 +236,9 @@ def test_nginx_looks_the_name_up_again_while_it_runs(site: Site) -> None:
 
 @pytest.mark.claim("D8")
 def test_the_guide_s_own_words_give_what_it_says(site: Site) -> None:
+    rows = site.reader.types("service").splitlines()
+    assert [row.split(":")[0] for row in rows[:3]] == ["run"] * 3
+    assert len(rows) > 3, "its log has an end"
     site.reader.types("point")
     assert site.reader.types("names").split().count(site.address("node-back-1")) == 2
     assert "points</h2>" in site.reader.types("page")

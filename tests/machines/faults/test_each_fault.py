@@ -67,6 +67,7 @@ def test_the_others_elect_a_leader_without_the_one_that_was_hit(lab: Lab, name: 
     assert lab.etcd.get("/faults/" + name, member=old, quorum=True) is not None
 
 
+@pytest.mark.claim("F3")
 def test_the_minority_of_a_partition_takes_no_write(lab: Lab) -> None:
     with inject(lab, kind("partition"), "minority") as fault:
         assert not writes(lab, fault.machine, "/faults/minority")
