@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shutil
+from collections.abc import Iterable
 from typing import ClassVar
 
 from lab import netns
 from lab.errors import CommandError, UserError
-from lab.faults import filter
+from lab.faults import delayline, filter
 from lab.faults.base import Kind
 from lab.faults.filter import PREFIX, Way
 from lab.roles import Target
@@ -30,7 +32,8 @@ class Partition(Kind):
         return "" if shutil.which("nft") else "the host has no nft; apt install nftables"
 
     def inject(self, lab: Lab, target: Target, amount: str) -> None:
-        rules = filter.table(_table(self, target), _ports(lab, target), self.way, self.verdict(amount))
+        ports = _known(_ports(lab, target))
+        rules = filter.table(_table(self, target), ports, self.way, self.verdict(amount))
         _nft(lab, "-f", "-", rules=rules)
 
     def heal(self, lab: Lab, target: Target) -> None:
@@ -82,12 +85,8 @@ class Latency(Kind):
     amount = "100ms"
 
     def available(self, lab: Lab) -> str:
-        """Asked of the kernel: a namespace of its own, gone at once, in which netem is tried."""
-        words = "ip link add lab0 type veth && tc qdisc add dev lab0 root netem delay 1ms"
-        try:
-            run(["unshare", "--net", "sh", "-c", words])
-        except CommandError as problem:
-            return f"the host's kernel has no netem ({problem.output.strip().splitlines()[-1]})"
+        if (lacking := _no_netem()) and (also := delayline.impossible()):
+            return f"{lacking}, and {also}"
         return ""
 
     def check(self, lab: Lab, target: Target, amount: str) -> str:
@@ -97,31 +96,51 @@ class Latency(Kind):
             raise UserError(f"{self.name}: {problem}") from None
 
     def inject(self, lab: Lab, target: Target, amount: str) -> None:
-        for port in _ports(lab, target):
+        ports = _ports(lab, target)
+        if _no_netem():
+            delayline.put(lab, ports, seconds(amount))
+            return
+        for port in ports:
             _in(lab, "tc", "qdisc", "replace", "dev", port, "root", "netem", "delay", amount)
 
     def heal(self, lab: Lab, target: Target) -> None:
-        for port in _ports(lab, target):
-            if "netem" in _in(lab, "tc", "qdisc", "show", "dev", port):
-                _in(lab, "tc", "qdisc", "delete", "dev", port, "root")
+        ports = _ports(lab, target)
+        delayline.remove(lab, ports)
+        for queue in json.loads(_in(lab, "tc", "-json", "qdisc", "show")):
+            if queue["kind"] == "netem" and queue["dev"] in ports:
+                _in(lab, "tc", "qdisc", "delete", "dev", queue["dev"], "root")
 
 
 def clear(lab: Lab) -> list[str]:
-    """Delete every rule that a fault of this lab has left, known or not; returns what there was."""
-    if not shutil.which("nft"):
-        return []
-    left = filter.tables_in(_nft(lab, "list", "tables"))
+    """Undo all that a fault of this lab has left in its network, known or not; returns what there was."""
+    left = filter.tables_in(_nft(lab, "list", "tables")) if shutil.which("nft") else []
     for name in left:
         _nft(lab, "delete", "table", "bridge", name)
-    return left
+    return left + [f"latency of {port}" for port in delayline.remove(lab)]
 
 
-def _ports(lab: Lab, target: Target) -> list[str]:
-    found = []
+def _no_netem() -> str:
+    """Why there is no netem, as the kernel says: tried in a namespace of its own, which is gone at once."""
+    words = "ip link add lab0 type veth && tc qdisc add dev lab0 root netem delay 1ms"
+    try:
+        run(["unshare", "--net", "sh", "-c", words])
+    except CommandError as problem:
+        return f"the host's kernel has no netem ({problem.output.strip().splitlines()[-1]})"
+    return ""
+
+
+def _ports(lab: Lab, target: Target) -> dict[str, str]:
+    """The ports that faults hit, each with its bridge."""
+    found: dict[str, str] = {}
     for name in target.machines:
         ports = lab.ports(name)
-        found += [ports[network] for network in FAULTY if network in ports]
+        found |= {ports[network]: network for network in FAULTY if network in ports}
     return found
+
+
+def _known(ports: Iterable[str]) -> list[str]:
+    """The names by which frames of these ports come and go at a bridge, whether or not they are delayed."""
+    return [name for port in ports for name in (port, delayline.stand_in(port))]
 
 
 def _table(kind: Kind, target: Target) -> str:
