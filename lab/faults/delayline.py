@@ -30,12 +30,13 @@ RELAY = "LAB_RELAY"  # in the environment of a relay: the stand-in that it works
 READY_WITHIN = 10.0  # seconds for a Python that imports next to nothing, on a host that is busy
 END_WITHIN = 2.0  # seconds for a relay to send what is under way
 LIMIT = 15  # characters of a device's name
-FLAGS = ("isolated", "hairpin", "learning", "flood", "mcast_flood")  # of a port that somebody may have set
+# What somebody may have set about a port of a bridge, and how a new port has it.
+FLAGS = {"isolated": False, "hairpin": False, "learning": True, "flood": True, "mcast_flood": True}
 
 
 @dataclass(frozen=True)
 class Link:
-    """A device of the lab's namespace; `flags` are those of a port of a bridge."""
+    """A device of the lab's namespace; `flags` are those of a port that are not as in a new one."""
 
     master: str
     mtu: int
@@ -101,7 +102,7 @@ def links(listed: str) -> dict[str, Link]:
     found = {}
     for link in json.loads(listed):
         slave = link.get("linkinfo", {}).get("info_slave_data", {})
-        flags = {flag: bool(slave[flag]) for flag in FLAGS if flag in slave}
+        flags = {flag: slave[flag] for flag, usual in FLAGS.items() if slave.get(flag, usual) != usual}
         found[link["ifname"]] = Link(link.get("master", ""), link.get("mtu", 1500), flags)
     return found
 
@@ -139,8 +140,9 @@ def return_of(port: str, there: Mapping[str, Link]) -> list[str]:
     replaced = there.get(stand_in(port))
     if replaced is None or replaced.master in ("", parking(port)):
         return lines
-    if port in there and there[port].master in ("", parking(port)):
-        lines += _join(port, replaced.master, replaced.flags)
+    if port in there and there[port].master in ("", parking(port), replaced.master):
+        back = there[port].master == replaced.master  # one of the two may not have had its flags yet
+        lines += _join(port, replaced.master, {**there[port].flags, **replaced.flags})[back:]
     return [*lines, f"link set dev {stand_in(port)} master {parking(port)}"]
 
 
