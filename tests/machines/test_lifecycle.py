@@ -89,6 +89,16 @@ def test_down_finishes_what_a_killed_down_began(
     assert traces(NAME) == []
 
 
+def test_down_removes_a_lab_with_a_fault_in_place(own: Command) -> None:
+    """Latency, as it may have processes and devices of its own, in the lab's network but on no machine."""
+    own.up()
+    own.ok("fault", "latency", "coreos-1")
+
+    own.ok("down")
+
+    assert traces(NAME) == []
+
+
 def test_up_works_after_a_killed_down(own: Command, monkeypatch: pytest.MonkeyPatch) -> None:
     own.up()
     with monkeypatch.context() as held:
