@@ -18,7 +18,9 @@ from lab import netns
 from lab.errors import MachineError
 from lab.waiting import Deadline, eventually
 
-CONNECT_WITHIN = 15.0  # one try: a machine in software emulation needs some seconds for the key exchange
+CONNECT_WITHIN = 15.0  # one try; a longer one would be slow to see that a machine has booted
+# The key exchange and each new session take an emulated machine a second, and many while containers start.
+GREET_SHARE = 0.25  # of the time that a command has where its caller names none
 KEEPALIVE = 5  # seconds between signs of life, so that a machine without power is noticed
 RUN_WITHIN, RUN_WITHIN_EMULATED = (
     60.0,
@@ -263,12 +265,17 @@ class Node:
     def _channel(self, deadline: Deadline) -> paramiko.Channel:
         with self._lock:
             if self._transport is None or not self._transport.is_active():
-                self._transport = self._connect(min(CONNECT_WITHIN, deadline.left() or 0.1))
+                self._transport = self._connect(deadline)
             transport = self._transport
-        return transport.open_session(timeout=min(CONNECT_WITHIN, deadline.left() or 0.1))
+        return transport.open_session(timeout=self._greeting(deadline))
 
-    def _connect(self, timeout: float) -> paramiko.Transport:
-        connection = netns.connect(self.namespace, (self.address, 22), timeout)
+    def _greeting(self, deadline: Deadline) -> float:
+        return min(self.within * GREET_SHARE, deadline.left() or 0.1)
+
+    def _connect(self, deadline: Deadline) -> paramiko.Transport:
+        within = min(CONNECT_WITHIN, deadline.left() or 0.1)
+        connection = netns.connect(self.namespace, (self.address, 22), within)
+        timeout = self._greeting(deadline)
         transport = paramiko.Transport(connection)
         transport.banner_timeout = timeout
         transport.handshake_timeout = timeout
