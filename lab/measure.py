@@ -133,7 +133,7 @@ def measure(
     __tracebackhide__ = True
     if reason := kind.available(lab):
         raise faults.NotPossible(f"{kind.name} is not possible here: {reason}")
-    began, void, lasting = time.time(), "", list[str]()
+    began, void, lasting, looked = time.time(), "", list[str](), list[str]()
     try:
         if stack.ready is not None:
             stack.ready()
@@ -159,9 +159,11 @@ def measure(
             if meanwhile is not None:
                 meanwhile()
             if recovers:
-                with contextlib.suppress(MachineError):  # the verdict will say it
-                    seen = fault.at + max(hold, NOTICED) + unknown
+                seen = fault.at + max(hold, NOTICED) + unknown
+                try:
                     _steady(probe, seen, hold + budget.ms / 1000 + STEADY + unknown, STEADY + unknown)
+                except MachineError as problem:  # the verdict will say it
+                    looked = _looked_at(lab, problem)
             else:
                 eventually(lambda: fault.elapsed() >= hold, hold + 1, f"{kind.name} has been held")
         healed = time.monotonic()
@@ -183,6 +185,7 @@ def measure(
         void = str(problem)
     shares = explained(outages, events, fault.at, stack)
     complaints = lasting + judged(stack, budget, outages, shares, events, fault.at, healed)
+    complaints += looked if complaints else []
     return Measurement(
         name=name or f"{stack.name}-{kind.name}",
         stack=stack.name,
@@ -268,6 +271,15 @@ def _steady(probe: Probe, after: float, within: float, length: float = STEADY) -
         return bool(recent) and long_enough and all(sample.ok for sample in recent)
 
     eventually(steady, within, f"{probe.url} answers steadily")
+
+
+def _looked_at(lab: Lab, problem: MachineError) -> list[str]:
+    """Let whoever wants to look do so while the fault is in place; says what of the figure is theirs."""
+    if lab.on_trouble is None:
+        return []
+    began = time.monotonic()
+    lab.on_trouble(problem)
+    return [f"for {time.monotonic() - began:.0f} s of it somebody looked, with the fault in place"]
 
 
 def _trailing(

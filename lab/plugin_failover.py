@@ -1,18 +1,16 @@
-"""pytest's part of failover: fixtures `timeline` and `measured`, the choice of faults, reports, a shell."""
+"""pytest's part of failover: fixtures `timeline` and `measured`, the choice of faults, reports."""
 
 from __future__ import annotations
 
-import os
-import subprocess
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from lab.errors import MachineError, UserError
+from lab.errors import UserError
 from lab.plugin import EXTRA, FIGURE, VERDICT
-from lab.plugin_workers import handed, shared_out, worker
+from lab.plugin_workers import handed, worker
 
 if TYPE_CHECKING:
     from lab.measure import Measurement
@@ -43,14 +41,6 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption(
         "--lab-report", metavar="FILE", default="", help="write what was measured as an HTML file"
     )
-    group.addoption(
-        "--lab-shell",
-        choices=("healed", "fault"),
-        nargs="?",
-        const="healed",
-        default="",
-        help="open a shell when a test on machines fails; `fault`: while its fault is still in place",
-    )
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -62,8 +52,6 @@ def pytest_configure(config: pytest.Config) -> None:
             faults.kind(name)
         except UserError as problem:
             raise pytest.UsageError(f"--lab-fault: {problem}") from None
-    if config.option.lab_shell and shared_out(config):
-        raise pytest.UsageError("--lab-shell: a worker has no terminal; leave out -n")
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -107,7 +95,7 @@ def timeline(lab: Lab, request: pytest.FixtureRequest) -> Iterator[Recorder]:
 @pytest.fixture
 def measured(
     lab: Lab, request: pytest.FixtureRequest, record_property: Callable[[str, object], None]
-) -> Iterator[Callable[..., Measurement]]:
+) -> Callable[..., Measurement]:
     """`measured(stack, kind, target, budget)` measures, keeps, reports, and fails the test over budget."""
     from lab import runs
     from lab.measure import measure
@@ -137,21 +125,7 @@ def measured(
             pytest.fail(f"{result.name}: {result.why}; the longest outage: {parts}", pytrace=False)
         return result
 
-    lab.on_trouble = _shell_of(config, lab) if config.option.lab_shell == "fault" else None
-    yield take
-    lab.on_trouble = None
-
-
-@pytest.hookimpl(hookwrapper=True)
-def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Generator[None, Any, None]:
-    """The shell of --lab-shell, when all has been healed."""
-    outcome = yield
-    report: pytest.TestReport = outcome.get_result()
-    lab = getattr(item, "funcargs", {}).get("lab")
-    if item.config.option.lab_shell != "healed" or lab is None or call.excinfo is None:
-        return
-    if report.failed and not isinstance(call.excinfo.value, KeyboardInterrupt):
-        _shell_of(item.config, lab)(call.excinfo.value)
+    return take
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
@@ -215,24 +189,3 @@ def properties(result: Measurement) -> dict[str, str]:
     }
     told |= {share.name: f"{share.ms:.0f} ms" for share in result.shares if share.seen}
     return {FIGURE + name: value for name, value in told.items()} | {VERDICT: result.verdict}
-
-
-def _shell_of(config: pytest.Config, lab: Lab) -> Callable[[BaseException], None]:
-    """Opens a shell that knows the lab, and returns when it is left."""
-
-    def shell(problem: BaseException) -> None:
-        capture = config.pluginmanager.get_plugin("capturemanager")
-        if capture is not None:
-            capture.suspend_global_capture(in_=True)
-        try:
-            kind = "" if isinstance(problem, MachineError) else f"{type(problem).__name__}: "
-            print(f"\n{kind}{problem}")
-            print(f"A shell on the lab {lab.name!r}: `lab status`, `lab ssh`; `exit` goes on.")
-            subprocess.run(
-                [os.environ.get("SHELL") or "/bin/sh"], env={**os.environ, "LAB_NAME": lab.name}, check=False
-            )
-        finally:
-            if capture is not None:
-                capture.resume_global_capture()
-
-    return shell

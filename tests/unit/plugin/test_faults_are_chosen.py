@@ -90,27 +90,6 @@ def test_a_measurement_s_properties_name_its_outage_and_what_it_went_to() -> Non
     assert told["verdict"] == "within"
 
 
-def test_a_test_on_machines_that_fails_opens_a_shell_on_its_lab(
-    inner: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    shell = inner.path / "shell"
-    shell.write_text('#!/bin/sh\necho "in a shell on $LAB_NAME"\n')
-    shell.chmod(0o755)
-    monkeypatch.setenv("SHELL", str(shell))
-    inner.makeconftest(
-        """
-        import pytest, types
-        @pytest.fixture
-        def lab(): return types.SimpleNamespace(name="t-mine")
-        """
-    )
-    inner.makepyfile("def test_fails(lab): assert not lab.name\ndef test_other(): assert 0")
-    words = ("-p", "lab.plugin_failover", "--lab-shell")
-    result = inner.runpytest_subprocess(*words)
-    result.assert_outcomes(failed=2)
-    assert result.stdout.str().count("in a shell on t-mine") == 1
-
-
 def test_a_failed_measurement_leaves_its_timeline_and_a_report() -> None:
     made = {name: write() for name, write in files(measurement(verdict="over", why="too long")).items()}
     events = [json.loads(line) for line in made[TIMELINE].splitlines()]

@@ -12,7 +12,8 @@ from lab.pytest_lab import Session
 from lab.topology import LAB_NAME_LIMIT
 
 CHECKOUT = Path(__file__).resolve().parents[3]
-PLUGINS = ("-p", "lab.plugin", "-p", "lab.plugin_failover", "-p", "lab.plugin_workers")
+NAMES = ("lab.plugin", "lab.plugin_failover", "lab.plugin_shell", "lab.plugin_workers")
+PLUGINS = [word for name in NAMES for word in ("-p", name)]
 CONFTEST = """
 import os
 import pytest

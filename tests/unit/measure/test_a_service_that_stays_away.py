@@ -1,0 +1,123 @@
+"""A service that is not back within its budget: who wants to look does so before the fault is healed."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+
+from lab import faults, judge
+from lab import measure as measuring
+from lab.breakdown import Service
+from lab.measure import Budget, Measurement, Stack, measure
+from lab.roles import Target
+from lab.running import Lab
+
+
+class Server(ThreadingHTTPServer):
+    """Serves its page until `away` is set."""
+
+    away = False
+
+    class Page(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(503 if cast(Server, self.server).away else 200)
+            self.send_header("Content-Length", "4")
+            self.end_headers()
+            self.wfile.write(b"here")
+
+        def log_message(self, format: str, *words: Any) -> None: ...
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), self.Page)
+        self.url = f"http://127.0.0.1:{self.server_address[1]}/"
+
+
+class Away(faults.Kind):
+    """A fault that the service is back from after its healing alone, if at all before."""
+
+    name = "pause"
+    summary = "for this test"
+
+    def __init__(self, server: Server, *, stays: bool) -> None:
+        self._server = server
+        self._stays = stays
+        self.done: list[str] = []
+
+    def inject(self, lab: Lab, target: Target, amount: str) -> None:
+        self._server.away = self._stays
+
+    def heal(self, lab: Lab, target: Target) -> None:
+        self.done.append("healed")
+        self._server.away = False
+
+
+@pytest.fixture
+def server() -> Iterator[Server]:
+    with Server() as made:
+        threading.Thread(target=made.serve_forever, args=(0.05,), daemon=True).start()
+        yield made
+        made.shutdown()
+
+
+@pytest.fixture
+def lab(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Lab:
+    """A lab that is always whole, on the host's own loopback, and tells nothing but faults."""
+    recorder = SimpleNamespace(events=lambda *_: [], clock_error=lambda: 0.0, missing=[])
+    monkeypatch.setattr(measuring, "Recorder", lambda lab: _block(recorder))
+    monkeypatch.setattr(measuring, "require_start", lambda *_: None)
+    monkeypatch.setattr(faults, "require_healthy", lambda *_: None)
+    monkeypatch.setattr(judge, "undecided", lambda *_: [])  # a busy host is not what is shown here
+    monkeypatch.setattr(measuring, "NOTICED", 0.5)
+    monkeypatch.setattr("lab.faults.base.view", lambda lab: None)
+    monkeypatch.setattr("lab.faults.base.resolve", lambda *_: Target(("coreos-1",)))
+    provider = SimpleNamespace(emulated=False)
+    record = SimpleNamespace(provider="nspawn")
+    made = SimpleNamespace(folder=tmp_path, namespace="", provider=provider, record=record, on_trouble=None)
+    return cast(Lab, made)
+
+
+class _block:
+    """A context that gives what it was made with."""
+
+    def __init__(self, value: object) -> None:
+        self._value = value
+
+    def __enter__(self) -> object:
+        return self._value
+
+    def __exit__(self, *problem: object) -> None: ...
+
+
+def taken(lab: Lab, server: Server, kind: Away, seconds: float = 0.3) -> Measurement:
+    stack = Stack("toy", lambda: server.url, "here", Service("toy.service", (), ()), interval=0.05)
+    budget = Budget(seconds * 1000, "as the test says")
+    return measure(lab, stack, kind, "coreos-1", budget)
+
+
+def test_who_wants_to_look_does_so_while_it_is_away(lab: Lab, server: Server) -> None:
+    kind = Away(server, stays=True)
+    lab.on_trouble = lambda problem: kind.done.append(f"looked: {str(problem).partition(' answers')[0]}")
+    result = taken(lab, server, kind)
+    assert kind.done == [f"looked: {server.url}", "healed"]
+    assert result.verdict == "over"
+    assert result.why.endswith("for 0 s of it somebody looked, with the fault in place")
+
+
+def test_without_one_who_looks_it_is_over_its_budget_all_the_same(lab: Lab, server: Server) -> None:
+    result = taken(lab, server, Away(server, stays=True))
+    assert result.verdict == "over"
+    assert "somebody looked" not in result.why
+
+
+def test_nobody_looks_at_a_service_that_is_there(lab: Lab, server: Server) -> None:
+    kind = Away(server, stays=False)
+    lab.on_trouble = lambda problem: kind.done.append(f"looked: {problem}")
+    result = taken(lab, server, kind, seconds=60)  # time for a busy host to answer steadily
+    assert kind.done == ["healed"]
+    assert (result.verdict, result.why) == ("within", "")
