@@ -138,13 +138,14 @@ class Session:
         with locked:
             if self.lab is None:
                 return
+            machine = next(iter(self.lab.specs))
             self.lab = None
             if self._borrowed:
                 return
             if self._keep:
                 (store.folder(self.name) / MARK).unlink(missing_ok=True)
                 self._progress().note(
-                    f"lab {self.name!r} is still up: `lab --lab {self.name} ssh coreos-1` gets in, "
+                    f"lab {self.name!r} is still up: `lab --lab {self.name} ssh {machine}` gets in, "
                     f"--lab-name={self.name} tests on it, `lab --lab {self.name} down` removes it"
                 )
                 return

@@ -131,10 +131,15 @@ def test_a_failed_test_leaves_a_bundle_and_an_expected_failure_none(place: Path)
 
 
 def test_a_lab_that_is_kept_is_used_by_the_next_run_and_left_to_its_owner(place: Path) -> None:
+    (place / "lab.yaml").write_text("machines: [{name: host-1}]")
     assert begin(place, "def test_fine(lab): pass", "--lab-keep").wait(UP_WITHIN) == 0
     said = (place / "output").read_text()
     assert f"`lab --lab {NAME} down` removes it" in said
     assert store.require(NAME)
+    found = re.search(r"`lab (--lab \S+ ssh \S+)` gets in", said)
+    assert found, said
+    inside = Command(NAME, place)(*found[1].split(), "hostname")
+    assert (inside.returncode, inside.stdout) == (0, "host-1\n"), inside
 
     assert begin(place, "def test_fine(lab): pass").wait(UP_WITHIN) == 0
 

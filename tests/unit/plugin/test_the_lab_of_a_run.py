@@ -6,12 +6,15 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
 
 import pytest
 
 from lab import store, topology
 from lab.errors import UserError
 from lab.pytest_lab import Session
+from lab.running import Lab
 
 CHECKOUT = Path(__file__).resolve().parents[3]
 LAB_YAML = CHECKOUT / "lab.yaml"
@@ -87,6 +90,17 @@ def test_a_long_name_leaves_room_for_the_mark_of_a_topology(tmp_path: Path) -> N
     run = Session(None, tmp_path, name="t-a-name-of-twenty-x", provider="nspawn")
 
     assert re.match(r"lab 't-a-name-of-tw[a-z-]*-[0-9a-f]{4}': 3 machines", run.describe(LAB_YAML))
+
+
+def test_a_lab_that_is_kept_is_entered_by_its_own_first_machine(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = Session(LAB_YAML, tmp_path, name="t-mine", keep=True)
+    run.lab = cast(Lab, SimpleNamespace(specs={"host-1": None, "host-2": None}))
+
+    run.down()
+
+    assert "`lab --lab t-mine ssh host-1` gets in" in capsys.readouterr().err
 
 
 def test_tests_of_one_topology_follow_one_another(pytester: pytest.Pytester) -> None:
