@@ -85,13 +85,20 @@ class Measurement:
     clock_error: float
     missing: Sequence[str] = field(default_factory=list)
     aim: str = ""  # the target as it was asked for: the same in all repetitions, wherever units run
+    interval: float = 0.0  # seconds between two requests, and for which each was waited for; 0: not known
+    timeout: float = 0.0
+
+    @property
+    def whom(self) -> str:
+        """Whom the fault hits, as a reader says it."""
+        aim = re.sub(r"machine_of\(([^)]+)\)", r"\1's machine", self.aim).replace(".service", "")
+        place, _, what = aim.partition(":")
+        return f"{what} on {place}" if what else place
 
     @property
     def cell(self) -> str:
-        """The fault and whom it hits, as a reader says it."""
-        whom = re.sub(r"machine_of\(([^)]+)\)", r"\1's machine", self.aim).replace(".service", "")
-        place, _, what = whom.partition(":")
-        return self.fault + (f" of {what} on {place}" if what else f" of {place}" if place else "")
+        """The fault and whom it hits."""
+        return f"{self.fault} of {self.whom}" if self.whom else self.fault
 
     @property
     def outage_ms(self) -> float:
@@ -210,6 +217,8 @@ def measure(
         clock_error=recorder.clock_error(),
         missing=recorder.missing,
         aim=target or kind.default,
+        interval=probe.interval,
+        timeout=probe.timeout,
     )
 
 

@@ -179,7 +179,9 @@ def _bundle(test: pytest.Item) -> dict[str, Callable[[], str]]:
 
 
 def properties(result: Measurement) -> dict[str, str]:
-    """What JUnit's report is told of a measurement: outage, requests, verdict, parts of the outage."""
+    """What JUnit's report is told of a measurement: outage and its parts, requests, verdict."""
+    from lab import report_text
+
     told = {
         "outage": f"{result.outage_ms:.0f} ms",
         "failed requests": f"{result.failed} of {len(result.samples)}",
@@ -187,5 +189,6 @@ def properties(result: Measurement) -> dict[str, str]:
         "kept connection's outage": f"{sum(outage.ms for outage in result.kept):.0f} ms",
         "probe's own lag": f"{result.lag * 1000:.0f} ms",
     }
+    told |= report_text.request(result)
     told |= {share.name: f"{share.ms:.0f} ms" for share in result.shares if share.seen}
     return {FIGURE + name: value for name, value in told.items()} | {VERDICT: result.verdict}

@@ -10,7 +10,7 @@ from lab.markup import Markup, element, joined
 from lab.measure import Measurement
 from lab.report_lanes import machines_of
 from lab.report_rows import Change, Row, rows
-from lab.report_text import ms
+from lab.report_text import ms, request
 from lab.runs import Run
 from lab.samples import backends, kinds
 
@@ -93,7 +93,9 @@ def _matrix(table: Sequence[Row], ids: Mapping[int, str]) -> Markup:
                 (ms(row.budget), "n"),
                 meter,
                 (WORDS[row.verdict], row.verdict),
-                links,
+                joined([links, element("span", f" {row.void} of {row.count} void", class_="small")])
+                if row.void
+                else links,
             )
         )
     heads = (
@@ -143,6 +145,9 @@ def _figures(measured: Measurement) -> Markup:
     if answered:
         cells.append(("Who answered", len(answered), ", ".join(f"{who} {n}" for who, n in answered.items())))
     error = f"machines' clocks known to {measured.clock_error * 1000:.1f} ms"
+    if how := request(measured):
+        every, given_up = how.items()
+        cells.append((every[0].capitalize(), every[1], " ".join(given_up)))
     cells.append(("Probe's own lag", ms(measured.lag * 1000), error))
     return element(
         "dl",

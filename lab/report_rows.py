@@ -15,11 +15,12 @@ WORSE_SHARE = 0.2
 
 @dataclass(frozen=True)
 class Row:
-    """One cell of the matrix, over all its repetitions; times in ms."""
+    """One cell of the matrix, over all its repetitions; times in ms. Void ones count for no figure."""
 
     stack: str
     fault: str  # and whom it hits
     count: int
+    void: int  # so many of `count`
     median: float
     worst: float
     failed: int
@@ -29,30 +30,41 @@ class Row:
     why: str
     measurements: Sequence[Measurement]
 
+    @property
+    def longest(self) -> Measurement:
+        """The one with the worst outage; a void one only where there is no other."""
+        sound = [measured for measured in self.measurements if measured.verdict != "void"]
+        return max(sound or self.measurements, key=lambda measured: measured.outage_ms)
+
 
 def rows(measurements: Iterable[Measurement]) -> list[Row]:
-    """The cells in the order in which they were first measured. Void repetitions do not count as figures."""
-    cells: dict[tuple[str, str], list[Measurement]] = {}
+    """The cells, stack by stack, in the order in which they were first measured."""
+    stacks: dict[str, dict[str, list[Measurement]]] = {}
     for measured in measurements:
-        cells.setdefault((measured.stack, measured.cell), []).append(measured)
-    return [_row(stack, fault, of_cell) for (stack, fault), of_cell in cells.items()]
+        stacks.setdefault(measured.stack, {}).setdefault(measured.cell, []).append(measured)
+    return [
+        _row(stack, fault, of_cell) for stack, cells in stacks.items() for fault, of_cell in cells.items()
+    ]
 
 
 def _row(stack: str, fault: str, of_cell: Sequence[Measurement]) -> Row:
     sound = [measured for measured in of_cell if measured.verdict != "void"]
     times = [measured.outage_ms for measured in sound]
-    verdicts = [measured.verdict for measured in of_cell]
+    verdicts = {measured.verdict for measured in of_cell}
+    # what was void has been measured anew: a cell is void only if it has never been measured soundly
+    verdict = next(verdict for verdict in ("over", "within", "void") if verdict in verdicts)
     return Row(
         stack=stack,
         fault=fault,
         count=len(of_cell),
+        void=len(of_cell) - len(sound),
         median=statistics.median(times) if times else 0.0,
         worst=max(times, default=0.0),
         failed=sum(measured.failed for measured in sound),
         asked=sum(len(measured.samples) for measured in sound),
         budget=of_cell[-1].budget.ms,
-        verdict=next(verdict for verdict in ("over", "void", "within") if verdict in verdicts),
-        why=next((measured.why for measured in of_cell if measured.why), ""),
+        verdict=verdict,
+        why=next((measured.why for measured in of_cell if measured.verdict == verdict), ""),
         measurements=of_cell,
     )
 

@@ -11,15 +11,19 @@ BLOCKS = " ▁▂▃▄▅▆▇█"
 
 
 def table(measurements: Sequence[Measurement]) -> list[str]:
-    """A line a cell: outage (median and maximum over repetitions), failed requests, budget, verdict."""
+    """A line a cell: outage (median and maximum over repetitions), failed requests, budget, verdict.
+
+    Below it, why cells are not within their budgets, and how was asked.
+    """
     head = ("STACK", "FAULT", "RUNS", "OUTAGE", "MAX", "FAILED", "BUDGET", "VERDICT", "LONGEST PART")
     lines = [head]
-    for row in rows(measurements):
+    found = rows(measurements)
+    for row in found:
         lines.append(
             (
                 row.stack,
                 row.fault,
-                str(row.count),
+                f"{row.count} ({row.void} void)" if row.void else str(row.count),
                 ms(row.median),
                 ms(row.worst),
                 f"{row.failed} of {row.asked}",
@@ -28,8 +32,29 @@ def table(measurements: Sequence[Measurement]) -> list[str]:
                 longest_part(row),
             )
         )
-    reasons = [f"{row.stack} {row.fault}: {row.why}" for row in rows(measurements) if row.why]
-    return [*columns(lines), *reasons]
+    reasons = [f"{row.stack} {row.fault}: {row.why}" for row in found if row.why]
+    return [*columns(lines), *reasons, *asked(measurements)]
+
+
+def asked(measurements: Sequence[Measurement]) -> list[str]:
+    """How often each stack was asked, and for how long each request was waited for, where that is known."""
+    ways: dict[str, list[str]] = {}
+    for measured in measurements:
+        way = ", ".join(f"{name} {value}" for name, value in request(measured).items())
+        stacks = ways.setdefault(way, [])
+        if measured.stack not in stacks:
+            stacks.append(measured.stack)
+    return [f"{', '.join(stacks)}: {way}" for way, stacks in ways.items() if way]
+
+
+def request(measured: Measurement) -> dict[str, str]:
+    """How often was asked, and after how long an answer was given up; nothing if older code kept the run."""
+    if not measured.interval:
+        return {}
+    return {
+        "a request every": ms(measured.interval * 1000),
+        "given up after": ms(measured.timeout * 1000),
+    }
 
 
 def comparison(changes: Sequence[Change]) -> list[str]:
@@ -43,8 +68,7 @@ def comparison(changes: Sequence[Change]) -> list[str]:
 
 def longest_part(row: Row) -> str:
     """The phase that most of the worst outage went to."""
-    worst = max(row.measurements, key=lambda measured: measured.outage_ms)
-    part = max(worst.shares, key=lambda share: share.ms, default=None)
+    part = max(row.longest.shares, key=lambda share: share.ms, default=None)
     return "-" if part is None else f"{part.name} {ms(part.ms)}"
 
 

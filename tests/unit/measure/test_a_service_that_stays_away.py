@@ -121,3 +121,4 @@ def test_nobody_looks_at_a_service_that_is_there(lab: Lab, server: Server) -> No
     result = taken(lab, server, kind, seconds=60)  # time for a busy host to answer steadily
     assert kind.done == ["healed"]
     assert (result.verdict, result.why) == ("within", "")
+    assert (result.interval, result.timeout) == (0.05, 1.0), "what was asked, and how patiently, is kept"

@@ -83,11 +83,14 @@ def test_what_the_probe_slept_through_is_measured_anew_twice_and_nothing_else_is
 
 
 def test_a_measurement_s_properties_name_its_outage_and_what_it_went_to() -> None:
-    told = properties(measurement())
+    told = properties(measurement(interval=0.008, timeout=1.0))
     assert told["figure: outage"] == "5500 ms"
     assert told["figure: failed requests"] == "549 of 1200"
     assert told["figure: detection"] == "3197 ms"
+    assert told["figure: a request every"] == "8 ms"
+    assert told["figure: given up after"] == "1000 ms"
     assert told["verdict"] == "within"
+    assert "figure: a request every" not in properties(measurement()), "older code did not keep it"
 
 
 def test_a_failed_measurement_leaves_its_timeline_and_a_report() -> None:

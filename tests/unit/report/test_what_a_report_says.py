@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from lab import report_html, report_svg, report_text
+from lab.measure import Measurement
 from lab.report_lanes import lanes, strip
 from lab.report_rows import compare, nights, rows
 from tests.unit.report.samples_of_a_run import measurement, run, void
@@ -22,6 +23,64 @@ def test_repetitions_are_one_row_with_median_and_maximum() -> None:
 def test_one_repetition_over_budget_makes_the_row_so() -> None:
     (row,) = rows([measurement(), measurement(verdict="over"), measurement()])
     assert row.verdict == "over"
+
+
+def blind() -> Measurement:
+    """A measurement that the probe slept through, with the outage that it then saw."""
+    return measurement(9.5, verdict="void", why="the probe itself stood still for 4000 ms in all")
+
+
+def test_a_cell_that_was_void_and_measured_anew_is_judged_by_what_is_sound() -> None:
+    (row,) = rows([blind(), measurement()])
+    assert (row.verdict, row.why, row.count, row.void, round(row.worst)) == ("within", "", 2, 1, 5500)
+    _, line = report_text.table(row.measurements)
+    assert "2 (1 void)" in line
+    assert "within" in line
+    assert f"detection {report_text.ms(measurement().shares[0].ms)}" in line, "the sound one's longest part"
+    page = report_html.page(run("a", blind(), measurement()))
+    matrix = page.partition("Scenario by fault")[2].partition("</section>")[0]
+    assert "1 of 2 void" in matrix
+    assert '<td class="within">within budget</td>' in matrix
+    (night,) = nights([run("a", blind(), measurement())])["ambassador", "power-loss"]
+    assert (night[0], round(night[1]), round(night[2])) == ("a", 5500, 5500)
+
+
+def test_a_cell_that_was_never_measured_soundly_is_void_and_says_why() -> None:
+    (row,) = rows([blind(), blind()])
+    assert (row.verdict, row.void, row.worst) == ("void", 2, 0)
+    assert "stood still" in row.why
+
+
+def test_a_cell_over_its_budget_says_why_it_is_and_not_why_another_was_void() -> None:
+    (row,) = rows([blind(), measurement(verdict="over", why="too long"), measurement()])
+    assert (row.verdict, row.why, row.void) == ("over", "too long", 1)
+
+
+def test_the_cells_of_a_stack_follow_one_another_whoever_measured_between_them() -> None:
+    cells = rows([measurement(), void(), measurement(fault="reboot"), measurement()])
+    assert [(row.stack, row.fault) for row in cells] == [
+        ("ambassador", "power-loss"),
+        ("ambassador", "reboot"),
+        ("confd", "pause"),
+    ]
+
+
+def test_a_report_says_how_often_and_how_patiently_was_asked() -> None:
+    asked = {"interval": 0.008, "timeout": 1.0}
+    slow = measurement(stack="rundock", interval=0.05, timeout=4.0)
+    lines = report_text.table([measurement(**asked), measurement(fault="reboot", **asked), slow])
+    assert lines[-2:] == [
+        "ambassador: a request every 8 ms, given up after 1000 ms",
+        "rundock: a request every 50 ms, given up after 4000 ms",
+    ]
+    page = report_html.page(run("a", slow))
+    assert "<dt>A request every</dt><dd>50 ms</dd>" in page
+    assert "given up after 4000 ms" in page
+
+
+def test_a_report_of_a_run_of_older_code_says_nothing_of_its_requests() -> None:
+    assert "a request every" not in "\n".join(report_text.table([measurement()]))
+    assert "A request every" not in report_html.page(run("a", measurement()))
 
 
 def test_a_fault_of_two_targets_is_two_cells_wherever_they_run() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -19,6 +20,14 @@ def _own_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_a_measurement_reads_back_as_it_was() -> None:
     file = runs.save(runs.begin(), measurement())
+    assert runs.load(file) == measurement()
+
+
+def test_a_measurement_that_older_code_has_kept_is_read() -> None:
+    file = runs.save(runs.begin(), measurement(interval=0.008, timeout=1.0))
+    document = json.loads(file.read_text())
+    assert (document.pop("interval"), document.pop("timeout")) == (0.008, 1.0)
+    file.write_text(json.dumps(document))
     assert runs.load(file) == measurement()
 
 
