@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,7 +18,13 @@ LAST = 30  # runs in the plot over nights: a month of them
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "run", metavar="RUN", nargs="?", default="", help="a run's name (default: the latest)"
+        "run",
+        metavar="RUN",
+        nargs="*",
+        help="names of runs, all as one table (default: the latest)",
+    )
+    parser.add_argument(
+        "--last", metavar="N", type=int, help="the last N runs that measured anything, as one table"
     )
     parser.add_argument("--html", metavar="FILE", default="", help="write the report as one HTML file")
     parser.add_argument(
@@ -50,13 +57,11 @@ def report(session: Session) -> None:
         ]
         session.result(rows, report_text.comparison(changes))
         return
-    run = runs.open_run(options.run)
-    if not run.measurements:
-        raise UserError(f"run {run.name} measured nothing; `lab report --list` shows the others")
-    lines = [f"run {run.name}", *report_text.table(run.measurements)]
+    run = _chosen(options.run, options.last)
+    lines = [run.title, *report_text.table(run.measurements)]
     if options.html:
         lines.append(f"written: {write(run, Path(options.html))}")
-    else:
+    elif run.count == 1:
         lines.append(f"`lab report {run.name} --html FILE` draws it")
     session.result([_row(row) for row in report_rows.rows(run.measurements)], lines)
 
@@ -76,10 +81,33 @@ def write(run: runs.Run, file: Path, against: runs.Run | None = None) -> Path:
     return file
 
 
+def _chosen(names: Sequence[str], last: int | None) -> runs.Run:
+    """The run that is asked for, or several as one."""
+    from lab import runs
+
+    if last is not None:
+        if names:
+            raise UserError("give --last or the runs' names")
+        if last < 1:
+            raise UserError("--last: at least 1")
+    found = runs.last(last) if last else [runs.open_run(name) for name in names or [""]]
+    for run in found:
+        if not run.measurements:
+            raise UserError(f"run {run.name} measured nothing; `lab report --list` shows the others")
+    return runs.together(found)
+
+
 def _row(row: report_rows.Row) -> dict[str, object]:
     document = {name: value for name, value in vars(row).items() if name != "measurements"}
-    worst = max(row.measurements, key=lambda measured: measured.outage_ms)
-    return {**document, "shares": [asdict(share) for share in worst.shares]}
+    longest = row.longest
+    return {
+        **document,
+        "kind": longest.fault,
+        "of": longest.whom,
+        "interval_ms": longest.interval * 1000 or None,
+        "timeout_ms": longest.timeout * 1000 or None,
+        "shares": [asdict(share) for share in longest.shares],
+    }
 
 
 if TYPE_CHECKING:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 FAULT = "fault"
 TIMELINE = "timeline.jsonl"
 RUN = pytest.StashKey[Path]()
+REPORT = pytest.StashKey[str]()  # the file of --lab-report, or why it could not be written
 RUN_NAME = "lab_run"  # how the workers of a run are told to keep what they measure in one folder
 SHARED = pytest.StashKey[str]()  # that name, where the workers get it from
 # Measurements of one cell in which the probe stood still: the host had taken its processor away, so that they
@@ -133,7 +134,12 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
     if file and folder is not None and not worker(session.config):
         from lab import cli_report, runs
 
-        cli_report.write(runs.open_run(folder.name), Path(file))
+        session.config.stash[REPORT] = file
+        try:
+            cli_report.write(runs.open_run(folder.name), Path(file))
+        except UserError as problem:  # the tests have run, and what they measured is kept
+            session.config.stash[REPORT] = str(problem)
+            session.exitstatus = session.exitstatus or pytest.ExitCode.USAGE_ERROR
 
 
 def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
@@ -147,8 +153,8 @@ def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> Non
     for line in report_text.table(runs.open_run(folder.name).measurements):
         terminalreporter.line(line)
     terminalreporter.line(f"kept as run {folder.name}: `lab report` shows it again, --html FILE draws it")
-    if config.option.lab_report:
-        terminalreporter.line(f"report: {config.option.lab_report}")
+    if REPORT in config.stash:
+        terminalreporter.line(f"report: {config.stash[REPORT]}")
 
 
 def files(result: Measurement) -> dict[str, Callable[[], str]]:

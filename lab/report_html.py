@@ -46,7 +46,8 @@ def _head(run: Run, table: Sequence[Row]) -> Markup:
         for word in ("over", "void")
         if counts[word]
     ]
-    text = f"Run {run.name}: {len(run.measurements)} measurements in {len(table)} cells on {providers}; "
+    title = run.title[0].upper() + run.title[1:]
+    text = f"{title}: {len(run.measurements)} measurements in {len(table)} cells on {providers}; "
     return element("header", element("h1", "Failover"), element("p", text, Markup(", ".join(said)), "."))
 
 

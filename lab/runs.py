@@ -25,11 +25,16 @@ PRECISION = 4  # decimal places of seconds: a tenth of a millisecond
 
 @dataclass(frozen=True)
 class Run:
-    """A run that was kept: its name is the time it began at."""
+    """A run that was kept: its name is the time it began at. Or several of them together."""
 
     name: str
     folder: Path
     measurements: Sequence[Measurement]
+    count: int = 1
+
+    @property
+    def title(self) -> str:
+        return f"run {self.name}" if self.count == 1 else f"runs {self.name}"
 
 
 def home() -> Path:
@@ -103,3 +108,22 @@ def open_run(name: str = "") -> Run:
     folder = folder.resolve()
     files = sorted(folder.glob("[0-9]*.json"))
     return Run(folder.name, folder, [load(file) for file in files])
+
+
+def last(count: int) -> list[Run]:
+    """The last runs that have measured anything, the oldest first. Raises UserError if there is none."""
+    found: list[Run] = []
+    for name in reversed(names()):
+        run = open_run(name)
+        if run.measurements:
+            found.insert(0, run)
+        if len(found) == count:
+            break
+    return found or [open_run()]
+
+
+def together(several: Sequence[Run]) -> Run:
+    """Runs as if they were one."""
+    called = [run.name for run in several]
+    name = ", ".join(called) if len(several) < 4 else f"{called[0]} to {called[-1]}, {len(several)} in all"
+    return Run(name, several[-1].folder, [one for run in several for one in run.measurements], len(several))
