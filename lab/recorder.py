@@ -1,4 +1,4 @@
-"""Records the timeline of a block: keys as they change, journals and faults when it is over."""
+"""Records the timeline of a block: keys as they change, journals, logs and faults when it is over."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from types import TracebackType
 
-from lab import clocks, timeline_journal
+from lab import clocks, timeline_journal, timeline_logs
 from lab.errors import MachineError
 from lab.faults import ledger
 from lab.running import Lab
@@ -16,7 +16,9 @@ from lab.samples import Outage
 from lab.timeline import Event, Kind, ordered
 from lab.timeline_keys import Keys
 
-JOURNAL_WITHIN = 60.0
+READ_WITHIN = 60.0
+# A machine's clock may be behind: rather a second too much, which `events` leaves out again.
+EARLIER = 1.0
 
 
 class Recorder:
@@ -52,13 +54,13 @@ class Recorder:
         return max((one.error for offsets in self._offsets.values() for one in offsets), default=0.0)
 
     def events(self, outages: Iterable[Outage] = ()) -> list[Event]:
-        """All that is known so far, in order; journals are read now."""
+        """All that is known so far, in order; journals and logs are read now."""
         found = [*self._before, *map(self._named, self._keys.events())]
         found += fault_events(ledger.moments(self.lab, self.start))
         found += [outage_event(outage) for outage in outages]
         names = list(self.lab.specs)
         with ThreadPoolExecutor(len(names)) as pool:
-            for events in pool.map(self._journal, names):
+            for events in pool.map(self._machine, names):
                 found += events
         return ordered(event for event in found if event.at >= self.start)
 
@@ -74,7 +76,7 @@ class Recorder:
                 if unit.running
             ]
         except MachineError as problem:
-            self.missing.append(f"where units ran at first: {str(problem).splitlines()[0]}")
+            self.missing.append(f"where units ran at first: {_short(problem)}")
             return []
 
     def _named(self, event: Event) -> Event:
@@ -88,19 +90,37 @@ class Recorder:
             return replace(event, machine=name, text=f"{event.lane} is to run on {name or 'no machine'}")
         return event
 
-    def _journal(self, name: str) -> list[Event]:
+    def _machine(self, name: str) -> list[Event]:
         try:
             offset = clocks.measure(self.lab, name)
-            self._offsets.setdefault(name, []).append(offset)
-            # a machine's clock may be behind: rather a second too much, which `events` leaves out again
-            command = timeline_journal.COMMAND.format(since=self._since - 1)
-            said = self.lab[name].run(command, sudo=True, timeout=JOURNAL_WITHIN).stdout
         except MachineError as problem:
-            self.missing.append(f"journal of {name}: {str(problem).splitlines()[0]}")
+            self.missing.append(f"journal and logs of {name}: {_short(problem)}")
             return []
+        known = self._offsets.setdefault(name, [])
+        known.append(offset)
+        earlier = next((one for one in reversed(known) if one.boot != offset.boot), None)
+        return self._journal(name) + self._logs(name, offset, earlier)
+
+    def _journal(self, name: str) -> list[Event]:
+        said = self._ask(name, "journal", timeline_journal.COMMAND.format(since=self._since - EARLIER))
         to_host = {one.boot: one.seconds for one in reversed(self._offsets[name])}
         known = [self._known[name]] if name in self._known else []
-        return timeline_journal.read(said.splitlines(), name, to_host, known)
+        return timeline_journal.read(said, name, to_host, known)
+
+    def _logs(self, name: str, offset: clocks.Offset, earlier: clocks.Offset | None) -> list[Event]:
+        said = self._ask(name, "logs", timeline_logs.command(self._since - EARLIER))
+        return timeline_logs.read(said, name, offset.seconds, earlier.seconds if earlier else None)
+
+    def _ask(self, name: str, what: str, command: str) -> list[str]:
+        try:
+            return self.lab[name].run(command, sudo=True, timeout=READ_WITHIN).stdout.splitlines()
+        except MachineError as problem:
+            self.missing.append(f"{what} of {name}: {_short(problem)}")
+            return []
+
+
+def _short(problem: MachineError) -> str:
+    return str(problem).splitlines()[0]
 
 
 def fault_events(moments: Iterable[ledger.Moment]) -> list[Event]:

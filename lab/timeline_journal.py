@@ -107,10 +107,15 @@ def classify(entry: Mapping[str, Any], machine: str, at: float) -> Event | None:
         return _fleet(message, machine, at)
     if unit == "etcd.service":
         return _election(message, machine, at)
+    return follows(message, unit, machine, at)
+
+
+def follows(message: str, lane: str, machine: str, at: float) -> Event | None:
+    """The event that a proxy sends requests elsewhere from now on, if a message says so."""
     for pattern in PROXIES:
         if match := pattern.search(message):
             said = {name: value for name, value in match.groupdict().items() if value}
-            return Event(at, "proxy", unit, "follows", message[:200], machine, said)
+            return Event(at, "proxy", lane, "follows", message[:200], machine, said)
     return None
 
 
