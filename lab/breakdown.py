@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from lab.samples import Outage
 from lab.timeline import Event, first
 
+HEARD = 0.2  # seconds by which we may hear of a key's change later than those who act on it
 PHASES = ("detection", "rescheduling", "start", "registration", "reconfiguration", "first answer")
 
 
@@ -43,11 +44,26 @@ class Share:
 
 @dataclass(frozen=True)
 class Service:
-    """What a stack's events are called: the unit that serves, the keys it is found by, who follows them."""
+    """What a stack's events are called: the unit that serves, the keys it is found by, who follows them.
+
+    A container that no unit of systemd runs, or a service of runit, is MACHINE:NAME. A key that ends with /
+    or : stands for all that begin with it. `written` says what a change of a key is called that tells of a
+    service that has just begun: who always writes the same value refreshes it.
+    """
 
     unit: str
     keys: tuple[str, ...] = ()
     proxies: tuple[str, ...] = ()
+    written: tuple[str, ...] = ("set",)
+
+    def found_by(self, key: str) -> bool:
+        """Whether it is this service's key."""
+        return any(covers(own, key) for own in self.keys)
+
+
+def covers(own: str, key: str) -> bool:
+    """Whether a service's key, as it was given, means this one."""
+    return key.startswith(own) if own.endswith(("/", ":")) else key == own
 
 
 def split(outage: Outage, ends: Mapping[str, float | None], bounds: Mapping[str, Bound]) -> list[Share]:
@@ -81,9 +97,17 @@ def ends(
     """When each phase after a fault at the moment `at` was over, as far as events tell.
 
     Each phase is looked for after the one before it: a proxy's word counts only once there is a new
-    address to follow, and the last one before the moment `until` does.
+    address to follow, and the last one does. What happens after the moment `until`, at which clients were
+    served again, explains nothing. Where nobody is told that a service has gone, its key's end is what
+    tells it, or else its machine's boot.
     """
     found: dict[str, float | None] = dict.fromkeys(PHASES[:-1])
+    inside = [event for event in events if event.at <= until]
+    keys = [
+        event
+        for event in events
+        if event.kind == "key" and service.found_by(event.lane) and event.at <= until + HEARD
+    ]
 
     def note(phase: str, since: float, *seen: Event | None) -> float:
         moments = [event.at for event in seen if event is not None]
@@ -92,29 +116,24 @@ def ends(
         found[phase] = min(moments)
         return min(moments)
 
-    mark = note(
-        "detection",
-        at,
-        first(events, at, "machine", what=("expired", "deleted")),
-        first(events, at, "fleet", lane=service.unit, what=("unscheduled",)),
-        first(events, at, "unit", lane=service.unit, what=("exited", "stopping", "stopped", "failed")),
+    told = (
+        first(inside, at, "machine", what=("expired", "deleted")),
+        first(inside, at, "fleet", lane=service.unit, what=("unscheduled",)),
+        first(inside, at, "unit", lane=service.unit, what=("exited", "stopping", "stopped", "failed")),
     )
+    gone = first(keys, at, "key", what=("expired", "deleted"))
+    boot = first(inside, at, "boot")
+    mark = note("detection", at, *(told if any(told) else (gone or boot,)))
     mark = note(
         "rescheduling",
         mark,
-        first(events, mark, "fleet", lane=service.unit, what=("scheduled",)),
-        first(events, mark, "target", lane=service.unit, what=("set",)),
+        first(inside, mark, "fleet", lane=service.unit, what=("scheduled",)),
+        first(inside, mark, "target", lane=service.unit, what=("set",)),
     )
-    mark = note("start", mark, first(events, mark, "unit", lane=service.unit, what=("started",)))
+    mark = note("start", mark, first(inside, mark, "unit", lane=service.unit, what=("started",)))
     # A change of a key is known when a watcher hears of it: the proxies may have been told before us.
     begun = mark
-    mark = note(
-        "registration", mark, *(first(events, mark, "key", lane=key, what=("set",)) for key in service.keys)
-    )
-    told = [
-        event.at
-        for event in events
-        if event.kind == "proxy" and event.lane in service.proxies and begun <= event.at <= until
-    ]
-    found["reconfiguration"] = max(told, default=None)
+    note("registration", mark, first(keys, mark, "key", what=service.written))
+    followed = [event.at for event in inside if event.kind == "proxy" and event.lane in service.proxies]
+    found["reconfiguration"] = max((moment for moment in followed if moment >= begun), default=None)
     return found

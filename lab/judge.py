@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from lab.breakdown import Share
-from lab.timeline import Event
+from lab.breakdown import Share, covers
+from lab.timeline import Event, ordered
 
 
 def over_budget(outage_ms: float, budget_ms: float, derivation: str) -> list[str]:
@@ -43,13 +43,20 @@ def stale_keys(
 ) -> list[str]:
     """Keys that outlive their TTL: by then nobody has prolonged, changed or removed them.
 
-    Nothing is said of a key when the timeline ends (`until`) before its time is over.
+    A key may stand for many (see `Service`): each of them that was seen, or any if none was. Nothing is
+    said when the timeline ends (`until`) before their time is over.
     """
     due = at + ttl + slack
     if until < due:
         return []
-    return [
-        f"{key} is as it was {ttl + slack:.1f} s after the fault, its TTL is {ttl:g} s"
-        for key in keys
-        if not any(event.kind == "key" and event.lane == key and at < event.at <= due for event in events)
-    ]
+    last = {event.lane: event.what for event in ordered(events) if event.kind == "key" and event.at <= at}
+    there = [lane for lane, what in last.items() if what not in ("expired", "deleted")]
+    changed = {event.lane for event in events if event.kind == "key" and at < event.at <= due}
+    found = []
+    for key in keys:
+        seen = sorted(one for one in there if covers(key, one))
+        stale = [one for one in seen if one not in changed]
+        if not seen and not any(covers(key, one) for one in changed):
+            stale = [key]
+        found += stale
+    return [f"{key} is as it was {ttl + slack:.1f} s after the fault, its TTL is {ttl:g} s" for key in found]

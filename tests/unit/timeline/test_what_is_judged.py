@@ -31,6 +31,35 @@ def test_a_key_must_go_or_change_within_its_ttl(at: float, what: str, stale: boo
     assert bool(told) == stale
 
 
+SEEN = [
+    Event(9.0, "key", "/s/1", "set"),
+    Event(9.5, "key", "/s/2", "set"),
+    Event(9.7, "key", "/s/3", "deleted"),
+]
+
+
+@pytest.mark.parametrize(
+    ("after", "stale"),
+    [
+        ([], ["/s/1", "/s/2"]),
+        ([Event(14.0, "key", "/s/1", "expired")], ["/s/2"]),
+        ([Event(14.0, "key", "/s/1", "expired"), Event(14.1, "key", "/s/2", "deleted")], []),
+    ],
+)
+def test_each_key_that_was_there_must_go_where_one_stands_for_many(
+    after: list[Event], stale: list[str]
+) -> None:
+    told = stale_keys([*SEEN, *after], ["/s/"], at=10.0, until=30.0, ttl=4.0, slack=1.0)
+    assert [complaint.split()[0] for complaint in told] == stale
+
+
+def test_a_key_that_nobody_wrote_meanwhile_has_to_be_seen_going() -> None:
+    """A refresh that wakes no watcher: all that is ever heard of it is its end."""
+    gone = [Event(14.0, "key", "/s/4", "expired")]
+    assert stale_keys(gone, ["/s/"], at=10.0, until=30.0, ttl=4.0, slack=1.0) == []
+    assert len(stale_keys([], ["/s/"], at=10.0, until=30.0, ttl=4.0, slack=1.0)) == 1
+
+
 def test_nothing_is_said_of_a_key_whose_time_is_not_over() -> None:
     assert stale_keys([], ["/a"], at=10.0, until=13.0, ttl=4.0, slack=1.0) == []
 
