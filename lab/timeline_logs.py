@@ -40,6 +40,7 @@ true
 """
 WORDS_OF_DOCKER = {"start": "started", "die": "exited"}
 SAME = 1.0  # seconds: Docker's event and the state that it keeps tell of one end or start
+TWICE = "[WARNING]"  # HAProxy says on its standard error what it also logs
 ENDED = re.compile(r"rundock: \S+: the container ended with")
 SERVERS = re.compile(r"nginx-srv: \S+: (?P<to>(?!left as it is).*)")  # it has been reloaded by then
 Place = Callable[[float], float]  # from the machine's wall clock to the host's
@@ -111,7 +112,7 @@ def _said(kind: str, rest: str, machine: str, place: Place) -> list[Event]:
     if match := SERVERS.search(message):
         return [Event(at, "proxy", who, "follows", message[:200], machine, {"to": match["to"]})]
     event = follows(message, who, machine, at)
-    return [event] if event else []
+    return [event] if event and not message.startswith(TWICE) else []
 
 
 def _svlogd(stamp: str) -> float:

@@ -21,6 +21,7 @@ state /haproxy 2026-11-28T03:22:31.753212682Z 2026-11-28T03:22:28.88723767Z fals
 state /etcd 2026-11-28T03:22:30.460226905Z 0001-01-01T00:00:00Z false
 log haproxy 2026-11-28T03:22:33.234760777Z confd[8]: INFO Target config /etc/x has been updated
 log haproxy 2026-11-28T03:22:35.500000000Z [WARNING]  (21) : Server instances/10.1.0.102:32768 is DOWN
+log haproxy 2026-11-28T03:22:35.500000000Z Server instances/10.1.0.102:32768 is DOWN, reason: Health analyze
 log haproxy 2026-11-28T03:22:36
 """
 FRONT = """\
