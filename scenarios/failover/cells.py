@@ -21,13 +21,17 @@ Measured = Callable[..., Measurement]
 
 @dataclass(frozen=True)
 class Cell:
-    """Whom a fault hits, and what its budget is made of. `hold`: see `measure`."""
+    """Whom a fault hits, and what its budget is made of. `hold`: see `measure`.
+
+    An outage that is `told` has more parts than the first answer: the timeline says what it went to.
+    """
 
     fault: str
     target: str
     budget: Callable[[Times], Parts]
     hold: float = 0.0
     night: bool = False
+    told: bool = False
 
     @property
     def recovers(self) -> bool:
@@ -104,6 +108,11 @@ def check(lab: Lab, stack: Stack, cell: Cell, measured: Measured, *follow: tuple
     budget = known.budget(*cell.budget(known))
     result = measured(stack, kind, cell.target, budget, hold=cell.hold, recovers=cell.recovers)
     assert result.verdict == "within"
+    if cell.told:
+        parts = [share.name for share in result.shares if share.seen]
+        assert len(parts) > 1, (
+            f"of {result.outage_ms:.0f} ms without an answer only the end is known: {parts}"
+        )
 
 
 def _named(cell: Cell, night: bool) -> object:

@@ -78,6 +78,14 @@ def times(lab: Lab, *follow: tuple[str, float]) -> Times:
     )
 
 
+def placed_by_fleet(known: Times) -> dict[str, Bound]:
+    """What bounds the loss of a machine's unit, and its new place."""
+    return {
+        "detection": Bound(known.agent_ttl + EXPIRY, "fleet.agent_ttl, etcd's expiry"),
+        "rescheduling": Bound(ENGINE, "fleet's engine, a pass every 2 s"),
+    }
+
+
 def start_dead(lab: Lab, units: Sequence[str]) -> None:
     """Start what an earlier fault has left dead: that cell has failed for it, and the next one is another."""
     there = lab.fleet.units()
@@ -96,8 +104,7 @@ def ambassador(article: Article) -> Stack:
         Service("apache.service", (KEY,), ("apache-dyn-amb.service", "haproxy.service")),
         PROVIDERS + CONSUMERS,
         {
-            "detection": Bound(known.agent_ttl + EXPIRY, "fleet.agent_ttl, etcd's expiry"),
-            "rescheduling": Bound(ENGINE, "fleet's engine, a pass every 2 s"),
+            **placed_by_fleet(known),
             "reconfiguration": Bound(CHECK[1], "HAProxy's check, every 1 s"),
         },
         ready=lambda: start_dead(article.lab, PROVIDERS + CONSUMERS),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from scenarios.ambassador.article import Article
@@ -48,8 +50,8 @@ def cold_start(known: Times) -> Parts:
 
 
 CELLS = (
-    Cell("reboot", APACHE, moved),
-    Cell("power-loss", APACHE, lost),
+    Cell("reboot", APACHE, moved, told=True),
+    Cell("power-loss", APACHE, lost, told=True),
     Cell("partition", APACHE, lost, night=True),  # the same time-outs as a power loss, and 20 s more
     Cell("partition", HAPROXY, parted, SHORT),
     Cell("pause", APACHE, until_healed, SHORT),
@@ -65,7 +67,7 @@ CELLS = (
     Cell("container-paused", "haproxy.service", until_healed, SHORT),
     Cell("process-killed", "apache-docker-reg.service", nothing, SHORT),
     Cell("process-killed", APACHE + ":fleet.service", nothing, SHORT, night=True),
-    Cell("blackout", "all", cold_start, SHORT),
+    Cell("blackout", "all", cold_start, SHORT, told=True),
     Cell("disk-full", APACHE, nothing, SHORT),
     Cell("clock-step", APACHE, nothing, SHORT),
 )
@@ -76,4 +78,10 @@ CELLS = (
 def test_clients_of_the_ambassador_stack(
     article: Article, measured: Measured, cell: Cell, repetition: int
 ) -> None:
-    check(article.lab, ambassador(article), cell, measured, CHECK)
+    stack = ambassador(article)
+    if (cell.fault, cell.target) == (
+        "power-loss",
+        APACHE,
+    ):  # a registrar that lives prolongs it without a word
+        stack = replace(stack, key_ttl=KEY_TTL)
+    check(article.lab, stack, cell, measured, CHECK)

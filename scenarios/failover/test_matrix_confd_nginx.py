@@ -8,7 +8,7 @@ from lab.breakdown import Bound, Service
 from lab.measure import Stack
 from lab.running import Lab
 from scenarios.balanced import PAGE
-from scenarios.confd_nginx.article import BALANCER, CONNECT, GUIDE, LOOK, PASS, TTL, Article
+from scenarios.confd_nginx.article import BALANCER, CONNECT, ENTRIES, GUIDE, LOOK, PASS, TTL, Article
 from scenarios.failover.cells import (
     SHORT,
     Cell,
@@ -24,7 +24,7 @@ from scenarios.failover.cells import (
     until_healed,
     while_held,
 )
-from scenarios.failover.stacks import ENGINE, EXPIRY, Times, start_dead
+from scenarios.failover.stacks import ENGINE, EXPIRY, Times, placed_by_fleet, start_dead, times
 from scenarios.guide import Reader
 
 SERVER, SIDEKICK = "apache@7777.service", "apache-discovery@7777.service"
@@ -74,8 +74,8 @@ CELLS = (
     Cell("process-killed", f"{ON_SERVER}:fleet.service", nothing, SHORT),
     Cell("disk-full", ON_SERVER, nothing, SHORT),
     Cell("clock-step", ON_SERVER, nothing, SHORT),
-    Cell("reboot", ON_BALANCER, reboots),
-    Cell("power-loss", ON_BALANCER, boots_again, SHORT),
+    Cell("reboot", ON_BALANCER, reboots, told=True),
+    Cell("power-loss", ON_BALANCER, boots_again, SHORT, told=True),
     Cell("partition", ON_BALANCER, cut_off, SHORT),
     Cell("pause", ON_BALANCER, while_held, SHORT),
     Cell("leader-lost", ON_BALANCER, etcd_returns, SHORT),
@@ -83,7 +83,7 @@ CELLS = (
     Cell("container-killed", f"{ON_BALANCER}:nginx_lb", until_healed, SHORT),
     Cell("container-paused", f"{ON_BALANCER}:nginx_lb", while_held, SHORT),
     Cell("process-killed", f"{ON_BALANCER}:fleet.service", nothing, SHORT),
-    Cell("blackout", "all", cold_start, SHORT),
+    Cell("blackout", "all", cold_start, SHORT, told=True),
 )
 
 
@@ -95,8 +95,33 @@ def site(fresh_lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> Article:
     return made
 
 
-def stack(site: Article) -> Stack:
+def hits_server(cell: Cell) -> bool:
+    return cell.target.startswith(ON_SERVER)
+
+
+def service(site: Article, cell: Cell) -> Service:
+    """Whom the fault hits: the load balancer, which no key tells of, or a web server, by its entry."""
+    if not hits_server(cell):
+        return Service(BALANCER, (), (BALANCER,))
+    entry = f"{ENTRIES}/{site.address(site.machine_of(SERVER))}"
+    return Service(SERVER, (entry,), (BALANCER,))
+
+
+def bounds(known: Times, cell: Cell) -> dict[str, Bound]:
+    """What is configured of the parts."""
+    if not hits_server(cell):
+        again = Bound(AGAIN[1], "confd's next try, every 5 s until there is a configuration")
+        return {**placed_by_fleet(known), "reconfiguration": again}
+    return {
+        **placed_by_fleet(known),
+        "registration": Bound(LOOK, "the sidekick's look, every 20 s"),
+        "reconfiguration": Bound(PASS, "confd's pass, every 10 s"),
+    }
+
+
+def stack(site: Article, cell: Cell) -> Stack:
     """Two web servers behind nginx; `ready` when both are in its upstream again."""
+    start_dead(site.lab, UNITS)  # whose entry is looked at has a machine
 
     def ready() -> None:
         start_dead(site.lab, UNITS)
@@ -109,9 +134,11 @@ def stack(site: Article) -> Stack:
         "confd-nginx",
         site.public_url,
         PAGE,
-        Service(BALANCER, (), (BALANCER,)),
+        service(site, cell),
         UNITS,
-        {"rescheduling": Bound(ENGINE, "fleet's engine, a pass every 2 s")},
+        bounds(times(site.lab, AGAIN), cell),
+        # a sidekick that lives writes its entry anew before that
+        key_ttl=TTL if hits_server(cell) else None,
         timeout=PATIENCE,
         ready=ready,
     )
@@ -120,4 +147,4 @@ def stack(site: Article) -> Stack:
 @pytest.mark.claim("F1", "F2")
 @named(CELLS)
 def test_clients_of_confd_and_nginx(site: Article, measured: Measured, cell: Cell, repetition: int) -> None:
-    check(site.lab, stack(site), cell, measured, AGAIN)
+    check(site.lab, stack(site, cell), cell, measured, AGAIN)

@@ -9,7 +9,7 @@ from lab.measure import Stack
 from lab.running import Lab
 from lab.waiting import eventually
 from scenarios.balanced import PAGE
-from scenarios.coreos_lb.article import BALANCER, CONFD, GUIDE, PASS, Article
+from scenarios.coreos_lb.article import BALANCER, CONFD, GUIDE, KEYS, PASS, Article
 from scenarios.failover.cells import (
     SHORT,
     Cell,
@@ -23,7 +23,7 @@ from scenarios.failover.cells import (
     nothing,
     while_held,
 )
-from scenarios.failover.stacks import ENGINE, Times, start_dead
+from scenarios.failover.stacks import ENGINE, Times, placed_by_fleet, start_dead, times
 from scenarios.guide import Reader
 
 PORTS = (8001, 8002)
@@ -88,14 +88,14 @@ CELLS = (
     Cell("process-killed", f"{ON_SERVER}:fleet.service", nothing, SHORT),
     Cell("disk-full", ON_SERVER, nothing, SHORT),
     Cell("clock-step", ON_SERVER, nothing, SHORT),
-    Cell("power-loss", ON_BALANCER, new_volume, SHORT),
+    Cell("power-loss", ON_BALANCER, new_volume, SHORT, told=True),
     Cell("partition", ON_BALANCER, cut_off, SHORT),
     Cell("pause", ON_BALANCER, while_held, SHORT),
     Cell("docker-killed", ON_BALANCER, docker_restarts, SHORT),
     Cell("container-killed", BALANCER, restarts),
     Cell("container-killed", CONFD, nothing, SHORT),
     Cell("container-paused", BALANCER, while_held, SHORT),
-    Cell("blackout", "all", cold_start, SHORT),
+    Cell("blackout", "all", cold_start, SHORT, told=True),
 )
 
 
@@ -107,7 +107,14 @@ def site(fresh_lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> Article:
     return made
 
 
-def stack(site: Article) -> Stack:
+def service(cell: Cell) -> Service:
+    """Whom the fault hits: nginx, which no key tells of, or a web server, by its key, which has no TTL."""
+    if not cell.target.startswith(ON_SERVER):
+        return Service(BALANCER, (), (CONFD,))
+    return Service(SERVER, (f"{KEYS}/apache-{PORTS[0]}",), (CONFD,))
+
+
+def stack(site: Article, cell: Cell) -> Stack:
     """Two web servers behind nginx; `ready` when each of the three has a machine, and nginx knows both."""
 
     def apart() -> None:
@@ -134,9 +141,12 @@ def stack(site: Article) -> Stack:
         "coreos-lb",
         site.public_url,
         PAGE,
-        Service(BALANCER, (), (CONFD,)),
+        service(cell),
         UNITS,
-        {"rescheduling": Bound(ENGINE, "fleet's engine, a pass every 2 s")},
+        {
+            **placed_by_fleet(times(site.lab)),
+            "reconfiguration": Bound(PASS, "confd's pass, every 60 s"),
+        },
         timeout=PATIENCE,
         ready=ready,
     )
@@ -147,4 +157,4 @@ def stack(site: Article) -> Stack:
 def test_clients_of_nginx_with_a_data_volume(
     site: Article, measured: Measured, cell: Cell, repetition: int
 ) -> None:
-    check(site.lab, stack(site), cell, measured)
+    check(site.lab, stack(site, cell), cell, measured)

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from requests import RequestException
 
-from lab.breakdown import Service
+from lab.breakdown import Bound, Service
 from lab.errors import MachineError
 from lab.measure import Stack
 from lab.running import Lab
@@ -26,9 +26,9 @@ from scenarios.failover.cells import (
     until_healed,
     while_held,
 )
-from scenarios.failover.stacks import Times
+from scenarios.failover.stacks import EXPIRY, Times
 from scenarios.guide import Reader
-from scenarios.rundock.article import BACKS, FRONTS, GUIDE, PLAYBOOKS, Site
+from scenarios.rundock.article import BACKS, FRONTS, GUIDE, KEYS, PLAYBOOKS, Site
 from scenarios.setting import Setting
 
 FRONT, SPARE = FRONTS  # whose page is asked for, and one that no request goes through: it leads etcd
@@ -39,6 +39,12 @@ PATIENCE = (
     4.0  # seconds that a client has: nginx waits for one for a machine that is gone, and asks the other
 )
 LOOK = ("the announcer's next look", 5.0)  # after one that found nobody
+TWICE = 2 * 2.0  # seconds: what has begun anew must answer two looks in a row
+ASKS = 3.0  # seconds that the announcer waits for an answer
+FOLLOWS = 1.0  # seconds for which nginx believes a name, and between two looks of nginx-srv, beside it
+TTL = 60.0  # seconds that an announcement lives
+SLACK = 5.0  # seconds that it may be late, and any part of an outage may take beyond its bound
+GONE = TTL + SLACK + 1.0  # seconds after which a lost machine's announcement must have gone
 # A machine that has no member of its own, and was parted from all, must find one again before its SkyDNS
 # knows a name: its dashboard says 503 until then, which nginx takes for an answer.
 KNOWS_AGAIN = (("etcd proxy's check", 2.0), ("SkyDNS's next try", 1.0))
@@ -78,7 +84,7 @@ def reboots(known: Times) -> Parts:
 
 CELLS = (
     Cell("reboot", OTHER, parted),
-    Cell("power-loss", OTHER, parted, SHORT),
+    Cell("power-loss", OTHER, parted, GONE),
     Cell("partition", OTHER, parted, SHORT),
     Cell("pause", OTHER, while_held, SHORT),
     Cell("mute", OTHER, parted, SHORT),
@@ -91,17 +97,17 @@ CELLS = (
     Cell("container-paused", f"{OTHER}:grafana", while_held, SHORT),
     Cell("disk-full", OTHER, nothing, SHORT),
     Cell("clock-step", OTHER, nothing, SHORT),
-    Cell("power-loss", DATA, boots_again, SHORT),
+    Cell("power-loss", DATA, boots_again, SHORT, told=True),
     Cell("docker-killed", DATA, docker_restarts, SHORT),
     Cell("container-killed", f"{DATA}:influxdb", starts_again),
     Cell("container-paused", f"{DATA}:influxdb", withdrawn, SHORT),
-    Cell("reboot", FRONT, reboots),
-    Cell("power-loss", FRONT, boots_again, SHORT),
+    Cell("reboot", FRONT, reboots, told=True),
+    Cell("power-loss", FRONT, boots_again, SHORT, told=True),
     Cell("partition", FRONT, while_held, SHORT),
     Cell("member-stopped", FRONT, nothing, SHORT),
     Cell("pause", FRONT, while_held, SHORT),
     Cell("process-killed", f"{FRONT}:nginx.service", until_healed, SHORT),
-    Cell("blackout", "all", boots_again, SHORT),
+    Cell("blackout", "all", boots_again, SHORT, told=True),
 )
 
 
@@ -118,7 +124,28 @@ def site(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> Site:
     return made
 
 
-def stack(site: Site) -> Stack:
+def service(cell: Cell) -> Service:
+    """Whom the fault hits: the front's nginx, a dashboard, or else InfluxDB, which every page needs."""
+    follows = (f"{FRONT}:nginx-srv",)
+    if cell.target.startswith(FRONT):
+        return Service("nginx.service", (), follows)
+    name, machine = ("grafana", OTHER) if cell.target.startswith(OTHER) else ("influxdb", DATA)
+    # an announcer that begins anew writes what may still be there
+    return Service(f"{machine}:{name}", (f"{KEYS}/{name}/{machine}",), follows, ("set", "refreshed"))
+
+
+def bounds(cell: Cell) -> dict[str, Bound]:
+    """What is configured of the parts; runit starts again at once."""
+    lost = Bound(TTL + EXPIRY, "the announcement's TTL, etcd's expiry")
+    silent = Bound(LOOK[1] + ASKS, "the announcer's look, every 5 s, and its patience of 3 s")
+    return {
+        "detection": silent if cell.fault == "container-paused" else lost,
+        "registration": Bound(TWICE, "the announcer's look, every 2 s, twice"),
+        "reconfiguration": Bound(FOLLOWS, "nginx's resolver and nginx-srv, every 1 s"),
+    }
+
+
+def stack(site: Site, cell: Cell) -> Stack:
     """The front's page; `ready` when both dashboards are announced and serve."""
     url = site.front(FRONT)
 
@@ -137,8 +164,11 @@ def stack(site: Site) -> Stack:
         "rundock",
         lambda: url,
         SERVED,
-        Service("grafana"),
+        service(cell),
+        bounds=bounds(cell),
         backend=WHO,
+        key_ttl=TTL if (cell.fault, cell.target) == ("power-loss", OTHER) else None,
+        slack=SLACK,
         interval=site.interval,
         timeout=PATIENCE,
         ready=ready,
@@ -148,4 +178,4 @@ def stack(site: Site) -> Stack:
 @pytest.mark.claim("F1", "F2")
 @named(CELLS)
 def test_clients_of_rundock(site: Site, measured: Measured, cell: Cell, repetition: int) -> None:
-    check(site.lab, stack(site), cell, measured, LOOK)
+    check(site.lab, stack(site, cell), cell, measured, LOOK)
