@@ -21,17 +21,48 @@ WITHIN = 30.0  # seconds for all of it: a person is waiting, and a machine that 
 WITHIN_EMULATED = 120.0
 FOLDER = ".lab/evidence"
 
+# Each of these says nothing where there is no such thing; a container that hangs is not waited for.
 HAPROXY = """\
-pid=$(docker inspect -f '{{.State.Pid}}' haproxy.service) && [ "$pid" -gt 0 ] && python3 -c '
+for name in $(timeout 5 docker ps --format '{{.Names}}'); do
+  pid=$(timeout 5 docker inspect -f '{{.State.Pid}}' "$name")
+  [ -S "/proc/$pid/root/run/haproxy.sock" ] || continue
+  echo "== $name"; timeout 5 python3 -c '
 import socket, sys
 asked = socket.socket(socket.AF_UNIX)
+asked.settimeout(3)
 asked.connect(f"/proc/{sys.argv[1]}/root/run/haproxy.sock")
 asked.sendall(b"show stat\\n")
 print(asked.makefile().read())' "$pid"
+done 2>&1 | head -c 200000
+"""
+# nginx of the machine and of containers: its processes, and every file that its configuration is made of
+NGINX = """\
+for master in $(pgrep -f '^nginx: master'); do
+  root=/proc/$master/root
+  echo "== nginx $master: $(head -c 12 "$root/etc/hostname" 2>/dev/null)"
+  ps -o pid,etimes,stat,args -p "$master" --ppid "$master"
+  for file in "$root"/etc/nginx/nginx.conf "$root"/etc/nginx/conf.d/* "$root"/etc/nginx/sites-enabled/* \
+      "$root"/etc/nginx/srv/*; do
+    [ -f "$file" ] && echo "-- ${file#"$root"} $(stat -c %y "$file")" && head -c 20000 "$file"
+  done
+  [ -s "$root/var/log/nginx/error.log" ] && [ -f "$root/var/log/nginx/error.log" ] &&
+    echo "-- error.log" && tail -n 200 "$root/var/log/nginx/error.log"
+done 2>&1 | head -c 300000
+"""
+RUNIT = """\
+for log in /var/log/*/current; do
+  [ -f "$log" ] && echo "== $log" && tail -n 300 "$log" | cut -c -1000
+done | head -c 500000
+pgrep -x runsvdir >/dev/null && timeout 10 sv status /etc/service/*/ 2>&1
+true
+"""
+SKYDNS = """\
+[ -f /etc/default/skydns ] || exit 0
+cat /etc/default/skydns /etc/resolv.conf; systemctl status --no-pager --lines 100 skydns.service; true
 """
 LOGS = """\
-for name in $(docker ps -a --format '{{.Names}}'); do
-  echo "== $name"; docker logs --timestamps --tail 300 "$name" 2>&1
+for name in $(timeout 5 docker ps -a --format '{{.Names}}'); do
+  echo "== $name"; timeout 10 docker logs --timestamps --tail 300 "$name" 2>&1 | cut -c -1000
 done
 """
 # file: the command, run as root on every machine that answers
@@ -43,6 +74,9 @@ MACHINE = {
     "containers.json": "docker ps -aq | xargs -r docker inspect",
     "container-logs.txt": LOGS,
     "haproxy.csv": HAPROXY,
+    "nginx.txt": NGINX,
+    "runit.txt": RUNIT,
+    "skydns.txt": SKYDNS,
     "network.txt": "ip addr; ip route; ss -tanp",
     "processes.txt": "ps -eo pid,ppid,etimes,stat,args",
     "fleet-list-units.txt": "fleetctl list-units",
@@ -76,6 +110,8 @@ def collect(lab: Lab, folder: Path, extra: Mapping[str, Callable[[], str]] | Non
         except Exception as problem:  # evidence is no place to fail: the test has failed already
             with lock:
                 missing.append(f"{path}: {problem}")
+            return
+        if not text:  # a machine that has no such thing
             return
         target = folder / path
         target.parent.mkdir(parents=True, exist_ok=True)

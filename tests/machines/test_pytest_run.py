@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from lab import store
+from lab.timeline import read
 from lab.waiting import eventually
 from tests.machines.command import ROOT, UP_WITHIN, Command, traces
 
@@ -27,7 +28,7 @@ def test_stays(lab):
 """
 FAILS = """
 import pytest
-def test_fails(lab):
+def test_fails(lab, timeline):
     lab.etcd.set("/seen", "in the bundle")
     assert lab["coreos-1"].output("hostname") == "elsewhere"
 @pytest.mark.xfail
@@ -124,6 +125,7 @@ def test_a_failed_test_leaves_a_bundle_and_an_expected_failure_none(place: Path)
     assert "is up after" in said, "progress is seen although pytest captures"
     assert '"value": "in the bundle"' in (bundle / "etcd/coreos-2.json").read_text()
     assert "fleetd" in (bundle / "coreos-1/journal.txt").read_text()
+    assert [event.what for event in read(bundle / "timeline.jsonl") if event.lane == "/seen"] == ["set"]
     for file in ("console.log", "containers.txt", "fleet-list-machines.txt", "fleet-list-units.txt"):
         assert (bundle / "coreos-3" / file).exists(), file
     assert len(list((place / "evidence").iterdir())) == 1
