@@ -23,14 +23,15 @@ Measured = Callable[..., Measurement]
 class Cell:
     """Whom a fault hits, and what its budget is made of. `hold`: see `measure`.
 
-    An outage that is `told` has more parts than the first answer: the timeline says what it went to.
+    `night` says when it is measured, where that is another time than its matrix's. An outage that is
+    `told` has more parts than the first answer: the timeline says what it went to.
     """
 
     fault: str
     target: str
     budget: Callable[[Times], Parts]
     hold: float = 0.0
-    night: bool = False
+    night: bool | None = None
     told: bool = False
 
     @property
@@ -92,7 +93,9 @@ def reboots(known: Times) -> Parts:
 
 def named(cells: Sequence[Cell], *, night: bool = True) -> pytest.MarkDecorator:
     """The test that it marks measures each of these cells; at night alone, unless `night` is false."""
-    return pytest.mark.parametrize("cell", [_named(cell, night or cell.night) for cell in cells])
+    return pytest.mark.parametrize(
+        "cell", [_named(cell, night if cell.night is None else cell.night) for cell in cells]
+    )
 
 
 def check(lab: Lab, stack: Stack, cell: Cell, measured: Measured, *follow: tuple[str, float]) -> None:

@@ -75,7 +75,7 @@ CELLS = (
     Cell("disk-full", ON_SERVER, nothing, SHORT),
     Cell("clock-step", ON_SERVER, nothing, SHORT),
     Cell("reboot", ON_BALANCER, reboots, told=True),
-    Cell("power-loss", ON_BALANCER, boots_again, SHORT, told=True),
+    Cell("power-loss", ON_BALANCER, boots_again, SHORT, told=True, night=False),
     Cell("partition", ON_BALANCER, cut_off, SHORT),
     Cell("pause", ON_BALANCER, while_held, SHORT),
     Cell("leader-lost", ON_BALANCER, etcd_returns, SHORT),

@@ -85,7 +85,7 @@ CELLS = (
     Cell("disk-full", ON_INSTANCE, nothing, SHORT),
     Cell("clock-step", ON_INSTANCE, nothing, SHORT),
     Cell("reboot", BALANCER, reboots, SHORT, told=True),
-    Cell("power-loss", BALANCER, boots_again, SHORT, told=True),
+    Cell("power-loss", BALANCER, boots_again, SHORT, told=True, night=False),
     Cell("partition", BALANCER, while_held, SHORT),
     Cell("pause", BALANCER, while_held, SHORT),
     Cell("process-killed", f"{BALANCER}:etcd.service", nothing, SHORT),

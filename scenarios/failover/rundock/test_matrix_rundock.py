@@ -97,7 +97,7 @@ CELLS = (
     Cell("container-paused", f"{OTHER}:grafana", while_held, SHORT),
     Cell("disk-full", OTHER, nothing, SHORT),
     Cell("clock-step", OTHER, nothing, SHORT),
-    Cell("power-loss", DATA, boots_again, SHORT, told=True),
+    Cell("power-loss", DATA, boots_again, SHORT, told=True, night=False),
     Cell("docker-killed", DATA, docker_restarts, SHORT),
     Cell("container-killed", f"{DATA}:influxdb", starts_again),
     Cell("container-paused", f"{DATA}:influxdb", withdrawn, SHORT),
