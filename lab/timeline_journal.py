@@ -24,6 +24,7 @@ WORDS = (
     " is (UP|DOWN)",
     "has been updated",
     "signal process started",
+    "reconfiguring",
     "reload",
 )
 COMMAND = (
@@ -63,7 +64,7 @@ PROXIES = (
     re.compile(r": provider (?P<to>\S+)|: (?P<none>no provider)$"),  # the dynamic ambassador
     re.compile(r"Server (?P<server>\S+) is (?P<state>UP|DOWN)"),  # HAProxy
     re.compile(r"Target config (?P<file>\S+) has been updated"),  # confd
-    re.compile(r"(?P<reload>signal process started)"),  # Nginx
+    re.compile(r"(?P<reload>signal process started|received.* reconfiguring)"),  # Nginx
 )
 
 

@@ -11,7 +11,7 @@ from lab.timeline import Event
 from lab.timeline_journal import follows
 
 # A proxy logs every request: what is of no use is left out where it is.
-WORDS = " is (UP|DOWN)|has been updated|signal process started|nginx-srv: |rundock: "
+WORDS = " is (UP|DOWN)|has been updated|signal process started|reconfiguring|nginx-srv: |rundock: "
 # One line a fact. Docker may hang as well, and a log may be long: each is bounded, in time, lines and width.
 # A container that runs attached says all to whoever runs it, and is in the journal or in runit's log.
 COMMAND = """\
@@ -39,7 +39,7 @@ done
 true
 """
 WORDS_OF_DOCKER = {"start": "started", "die": "exited"}
-SAME = 1.0  # seconds: Docker's event and the state that it keeps tell of one end or start
+SAME = 1.0  # seconds: Docker's event, the state that it keeps and runit tell of one end or start
 TWICE = "[WARNING]"  # HAProxy says on its standard error what it also logs
 ENDED = re.compile(r"rundock: \S+: the container ended with")
 SERVERS = re.compile(r"nginx-srv: \S+: (?P<to>(?!left as it is).*)")  # it has been reloaded by then
@@ -78,7 +78,7 @@ def read(lines: Iterable[str], machine: str, offset: float, before: float | None
                 for word, at in (("started", started), ("exited", finished)):
                     states.append(_state(machine, name.lstrip("/"), word, place(moment(at))))
             elif kind in ("log", "runit"):
-                found += _said(kind, rest, machine, place)
+                found += [event for event in _said(kind, rest, machine, place) if not _told(found, event)]
         except (ValueError, KeyError):
             continue
     return found + [state for state in states if not _told(found, state)]
@@ -96,7 +96,8 @@ def lane(machine: str, name: str) -> str:
 
 
 def _told(found: Sequence[Event], state: Event) -> bool:
-    return any(
+    """Whether it is known already that the container or service has started or ended then."""
+    return state.kind == "unit" and any(
         event.lane == state.lane and event.what == state.what and abs(event.at - state.at) < SAME
         for event in found
     )

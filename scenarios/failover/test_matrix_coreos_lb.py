@@ -110,8 +110,8 @@ def site(fresh_lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> Article:
 def service(cell: Cell) -> Service:
     """Whom the fault hits: nginx, which no key tells of, or a web server, by its key, which has no TTL."""
     if not cell.target.startswith(ON_SERVER):
-        return Service(BALANCER, (), (CONFD,))
-    return Service(SERVER, (f"{KEYS}/apache-{PORTS[0]}",), (CONFD,))
+        return Service(BALANCER, (), (CONFD, BALANCER))
+    return Service(SERVER, (f"{KEYS}/apache-{PORTS[0]}",), (CONFD, BALANCER))
 
 
 def stack(site: Article, cell: Cell) -> Stack:

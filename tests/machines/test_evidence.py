@@ -16,10 +16,20 @@ pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="machines need root")
 PATIENCE = 60.0
 LOG = "/var/log/docker-page"
 SERVERS = "server 10.1.0.103:8087 weight=1;"
-# HAProxy as the scenarios run it, without what it has to know of a machine
+CONFIGURATION = """\
+global
+    stats socket /run/haproxy.sock mode 600 level admin
+defaults
+    mode http
+    timeout connect 1s
+    timeout client 1s
+    timeout server 1s
+frontend page
+    bind :80
+"""
 BALANCER = (
-    "docker run --detach --name balancer --entrypoint haproxy user_name/haproxy "
-    "-W -db -f /etc/haproxy/haproxy.cfg"
+    "docker run --detach --name balancer --volume /home/core/balancer:/balancer:ro --entrypoint haproxy "
+    "lab/cache:haproxy -W -db -f /balancer/haproxy.cfg"
 )
 
 
@@ -28,6 +38,7 @@ def node(lab: Lab) -> Iterator[Node]:
     """A machine with HAProxy and nginx in containers, and what a service of runit has logged."""
     one = lab["coreos-1"]
     one.run("docker run --detach --name front nginx", timeout=PATIENCE)
+    one.put(CONFIGURATION, "/home/core/balancer/haproxy.cfg")
     one.run(BALANCER, timeout=PATIENCE)
     one.run(["docker", "exec", "front", "mkdir", "-p", "/etc/nginx/srv"])
     one.run(["docker", "exec", "front", "sh", "-c", f"echo '{SERVERS}' >/etc/nginx/srv/page.conf"])
@@ -35,7 +46,7 @@ def node(lab: Lab) -> Iterator[Node]:
         "2026-11-28_03:22:22.50000 rundock: page: the container ended with 137\n", f"{LOG}/current", sudo=True
     )
     yield one
-    one.run(f"rm -rf {LOG}; docker rm --force front balancer", sudo=True, check=False)
+    one.run(f"rm -rf {LOG} /home/core/balancer; docker rm --force front balancer", sudo=True, check=False)
 
 
 def test_proxies_and_runit_are_in_the_bundle(lab: Lab, node: Node, tmp_path: Path) -> None:
@@ -45,7 +56,7 @@ def test_proxies_and_runit_are_in_the_bundle(lab: Lab, node: Node, tmp_path: Pat
 
     haproxy = (bundle / node.name / "haproxy.csv").read_text()
     assert "== balancer" in haproxy
-    assert "FRONTEND" in haproxy
+    assert "page,FRONTEND" in haproxy
     nginx = (bundle / node.name / "nginx.txt").read_text()
     assert "nginx: worker process" in nginx
     assert SERVERS in nginx

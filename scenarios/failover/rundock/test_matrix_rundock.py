@@ -135,13 +135,16 @@ def service(cell: Cell) -> Service:
 
 
 def bounds(cell: Cell) -> dict[str, Bound]:
-    """What is configured of the parts; runit starts again at once."""
+    """What is configured of the parts; runit starts again at once, and nginx has no key."""
+    follows = {"reconfiguration": Bound(FOLLOWS, "nginx's resolver and nginx-srv, every 1 s")}
+    if cell.target.startswith(FRONT):
+        return follows
     lost = Bound(TTL + EXPIRY, "the announcement's TTL, etcd's expiry")
     silent = Bound(LOOK[1] + ASKS, "the announcer's look, every 5 s, and its patience of 3 s")
     return {
         "detection": silent if cell.fault == "container-paused" else lost,
         "registration": Bound(TWICE, "the announcer's look, every 2 s, twice"),
-        "reconfiguration": Bound(FOLLOWS, "nginx's resolver and nginx-srv, every 1 s"),
+        **follows,
     }
 
 

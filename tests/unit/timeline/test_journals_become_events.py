@@ -57,6 +57,11 @@ def entry(message: str, unit: str = "", **fields: Any) -> dict[str, Any]:
             "INFO Target config /etc/nginx/nginx.conf has been updated",
             ("proxy", "confd.service", "follows"),
         ),
+        (
+            "nginx.service",
+            "2026/11/28 03:37:15 [notice] 1#1: signal 1 (SIGHUP) received from 21, reconfiguring",
+            ("proxy", "nginx.service", "follows"),
+        ),
     ],
 )
 def test_what_programs_say_is_an_event(unit: str, message: str, told: tuple[str, str, str]) -> None:

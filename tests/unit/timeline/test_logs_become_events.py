@@ -59,6 +59,13 @@ def test_services_of_runit_end_and_follow() -> None:
     ]
 
 
+def test_an_end_that_docker_and_runit_tell_of_is_one() -> None:
+    said = "event 1795836142000000000 die grafana\n" + FRONT
+    assert [event for event in told(said) if event[1] == "unit"] == [
+        (9.0, "unit", "host-1:grafana", "exited")
+    ]
+
+
 def test_what_was_before_the_boot_is_told_by_the_clock_of_then() -> None:
     said = [
         "now 1000 10",
