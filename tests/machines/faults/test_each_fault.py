@@ -15,7 +15,6 @@ from lab import faults
 from lab.errors import MachineError
 from lab.etcd import EtcdFailed
 from lab.faults import inject, kind, ledger
-from lab.node import Node
 from lab.running import Lab
 from lab.waiting import Deadline, eventually
 from tests.machines.command import ROOT
@@ -190,56 +189,6 @@ def test_what_is_not_possible_here_is_refused_with_its_reason(lab: Lab, name: st
     with pytest.raises(faults.NotPossible, match="not possible here"), inject(lab, kind(name), "coreos-1"):
         raise AssertionError("was made all the same")
     assert ledger.standing(lab) == []
-
-
-def test_a_full_disk_takes_no_write_until_it_is_healed(lab: Lab) -> None:
-    full, node = possible(lab, "disk-full"), lab["coreos-2"]
-    written = "dd if=/dev/zero of=/var/lib/lab-test bs=1M count=1 conv=fsync"
-    try:
-        with inject(lab, full, "coreos-2"):
-            refused = node.run(written, sudo=True, check=False)
-            assert not refused.ok
-            assert "No space left" in refused.stderr
-        assert node.run(written, sudo=True).ok
-    finally:
-        node.run("rm -f /var/lib/lab-test", sudo=True)
-
-
-@pytest.mark.parametrize("step", [60, -60])
-def test_a_clock_is_off_by_as_much_as_was_asked_for_and_right_again(lab: Lab, step: int) -> None:
-    stepped, node = possible(lab, "clock-step"), lab["coreos-2"]
-    with inject(lab, stepped, "coreos-2", amount=f"{step:+d}s"):
-        assert ahead(node) == pytest.approx(step, abs=5)
-    assert ahead(node) == pytest.approx(0, abs=2)
-
-
-def possible(lab: Lab, name: str) -> faults.Kind:
-    """The fault called `name`; the test is skipped where it cannot be made."""
-    if reason := kind(name).available(lab):
-        pytest.skip(f"{name} is not possible here: {reason}")
-    return kind(name)
-
-
-def ahead(node: Node) -> float:
-    """Seconds by which a machine's wall clock is ahead of the host's."""
-    sent = time.time()
-    told = float(node.output("date +%s.%N"))
-    return told - (sent + time.time()) / 2
-
-
-def test_the_list_of_faults_has_each_with_why_it_is_not_possible(lab: Lab) -> None:
-    words = [sys.executable, "-m", "lab", "fault", "--list"]
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), "LAB_NAME": lab.name}
-    said = subprocess.run(words, env=environment, check=True, timeout=30, capture_output=True, text=True)
-    lines = said.stdout.splitlines()
-    for one in faults.kinds():
-        (place,) = (number for number, line in enumerate(lines) if line.split()[0] == one.name)
-        assert one.summary in lines[place]
-        reason = one.available(lab)
-        follows = "".join(lines[place + 1 : place + 2])
-        assert ("not possible here: " in follows) == bool(reason)
-        assert reason in follows or not reason
-    assert "is not known" not in said.stdout
 
 
 @pytest.mark.parametrize("problem", [AssertionError("the test's own"), KeyboardInterrupt()])
