@@ -1,4 +1,4 @@
-"""Faults that not every lab can have do what they say where they are possible, and the list says where not."""
+"""Faults that not every lab can have do what they say where they are possible; a list says where not."""
 
 from __future__ import annotations
 
