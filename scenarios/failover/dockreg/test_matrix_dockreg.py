@@ -45,6 +45,11 @@ def hangs(known: Times) -> Parts:
     return (checks, *nothing(known))
 
 
+def out_of_touch(known: Times) -> Parts:
+    """HAProxy cannot ask its servers, and takes them for dead by then: its next check finds them again."""
+    return (*while_held(known), CHECK)
+
+
 def reboots(known: Times) -> Parts:
     """HAProxy's host: Docker stops its containers, and a person starts them after the boot."""
     return (("docker stop", DOCKER_STOP), ("boot", known.work), *known.back())
@@ -86,12 +91,12 @@ CELLS = (
     Cell("clock-step", ON_INSTANCE, nothing, SHORT),
     Cell("reboot", BALANCER, reboots, SHORT, told=True),
     Cell("power-loss", BALANCER, boots_again, SHORT, told=True, night=False),
-    Cell("partition", BALANCER, while_held, SHORT),
-    Cell("pause", BALANCER, while_held, SHORT),
+    Cell("partition", BALANCER, out_of_touch, SHORT),
+    Cell("pause", BALANCER, out_of_touch, SHORT),
     Cell("process-killed", f"{BALANCER}:etcd.service", nothing, SHORT),
     Cell("docker-killed", BALANCER, docker_restarts, SHORT),
     Cell("container-killed", f"{BALANCER}:haproxy", until_healed, SHORT),
-    Cell("container-paused", f"{BALANCER}:haproxy", while_held, SHORT),
+    Cell("container-paused", f"{BALANCER}:haproxy", out_of_touch, SHORT),
     Cell("blackout", "all", cold_start, SHORT, told=True),
 )
 
