@@ -3,115 +3,29 @@
 from __future__ import annotations
 
 import contextlib
-import re
 import time
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
 from types import TracebackType
-from typing import Literal
 
 from lab import faults, judge
-from lab.breakdown import Bound, Service, Share, ends, split
+from lab.breakdown import Share, ends, split
 from lab.errors import MachineError
 from lab.faults import Kind
 from lab.health import Void, patience, require_start
-from lab.probe import INTERVAL, TIMEOUT, Probe
+from lab.measurement import Budget, Measurement, Stack
+from lab.probe import TIMEOUT, Probe
 from lab.recorder import Recorder
 from lab.running import Lab
-from lab.samples import Outage, Sample, percentiles
+from lab.samples import Outage
 from lab.timeline import Event
 from lab.waiting import eventually
 
-Verdict = Literal["within", "over", "void"]
 BEFORE = 1.0  # seconds of good answers before a fault: what the service is like without
 NOTICED = 2.0  # seconds after which a fault that stops the service has stopped it
 STEADY = 2.0  # seconds without a failure after which a service counts as back
 STALL = 2.5  # seconds at a time that the probe may stand still: a phase's bound has twice that as slack
 INTERVAL_EMULATED = 0.2  # a request costs an emulated proxy 50 ms: more would be a load test
 TIMEOUT_EMULATED = 2.0
-
-
-@dataclass(frozen=True)
-class Stack:
-    """A service as a client sees it, what its events are called, and the configured times of its parts."""
-
-    name: str
-    url: Callable[[], str]
-    expect: str
-    service: Service
-    units: tuple[str, ...] = ()
-    bounds: Mapping[str, Bound] = field(default_factory=dict)
-    backend: str = ""
-    key_ttl: float | None = None  # seconds after which the service's keys must have gone or changed
-    interval: float = INTERVAL  # seconds between two requests
-    timeout: float = TIMEOUT  # seconds that a client waits: longer than a proxy that then asks another server
-    slack: float = 5.0  # seconds that each bounded phase may take beyond its bound: the work itself
-    ready: Callable[[], None] | None = None  # before a fault: returns once the stack is whole, as by its own
-    mend: Callable[[], None] | None = None  # after one: does what is left to a person, who starts containers
-
-
-@dataclass(frozen=True)
-class Budget:
-    """How long clients may be without an answer, in ms, and the configured times that it comes from."""
-
-    ms: float
-    derivation: str
-
-
-@dataclass(frozen=True)
-class Measurement:
-    """One fault against one stack. Moments are on the monotonic clock, `began` on the wall clock."""
-
-    name: str
-    stack: str
-    fault: str
-    target: str
-    provider: str
-    began: float
-    start: float
-    at: float
-    healed: float
-    end: float
-    verdict: Verdict
-    why: str
-    budget: Budget
-    outages: Sequence[Outage]
-    kept: Sequence[Outage]
-    samples: Sequence[Sample]
-    kept_samples: Sequence[Sample]
-    shares: Sequence[Share]
-    events: Sequence[Event]
-    lag: float
-    clock_error: float
-    missing: Sequence[str] = field(default_factory=list)
-    aim: str = ""  # the target as it was asked for: the same in all repetitions, wherever units run
-    interval: float = 0.0  # seconds between two requests, and for which each was waited for; 0: not known
-    timeout: float = 0.0
-
-    @property
-    def whom(self) -> str:
-        """Whom the fault hits, as a reader says it."""
-        aim = re.sub(r"machine_of\(([^)]+)\)", r"\1's machine", self.aim).replace(".service", "")
-        place, _, what = aim.partition(":")
-        return f"{what} on {place}" if what else place
-
-    @property
-    def cell(self) -> str:
-        """The fault and whom it hits."""
-        return f"{self.fault} of {self.whom}" if self.whom else self.fault
-
-    @property
-    def outage_ms(self) -> float:
-        """All the time without an answer, in ms: several short outages cost as much as a long one."""
-        return sum(outage.ms for outage in self.outages)
-
-    @property
-    def failed(self) -> int:
-        return sum(not sample.ok for sample in self.samples)
-
-    @property
-    def latency(self) -> dict[float, float]:
-        return percentiles(self.samples)
 
 
 def measure(

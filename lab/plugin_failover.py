@@ -13,7 +13,7 @@ from lab.plugin import EXTRA, FIGURE, VERDICT
 from lab.plugin_workers import handed, worker
 
 if TYPE_CHECKING:
-    from lab.measure import Measurement
+    from lab.measurement import Measurement
     from lab.recorder import Recorder
     from lab.running import Lab
     from lab.timeline import Event

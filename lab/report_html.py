@@ -7,7 +7,7 @@ from pathlib import Path
 
 from lab import report_svg
 from lab.markup import Markup, element, joined
-from lab.measure import Measurement
+from lab.measurement import Measurement
 from lab.report_lanes import machines_of
 from lab.report_rows import Change, Row, rows
 from lab.report_text import ms, request

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
-from lab.measure import Measurement
+from lab.measurement import Measurement
 from lab.samples import Sample
 from lab.timeline import Event
 

@@ -6,7 +6,7 @@ import statistics
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from lab.measure import Measurement
+from lab.measurement import Measurement
 from lab.runs import Run
 
 WORSE_MS = 250.0  # a change of less is a busy host's noise

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from lab.breakdown import Share
 from lab.markup import Markup, element, joined
-from lab.measure import Measurement
+from lab.measurement import Measurement
 from lab.report_lanes import Cell, Lane, lanes, strip
 from lab.samples import Outage, Sample
 

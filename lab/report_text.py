@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from lab.measure import Measurement
+from lab.measurement import Measurement
 from lab.report_rows import Change, Row, rows
 
 BLOCKS = " ▁▂▃▄▅▆▇█"

@@ -14,7 +14,7 @@ from typing import Any
 from lab import store
 from lab.breakdown import Share
 from lab.errors import UserError
-from lab.measure import Budget, Measurement
+from lab.measurement import Budget, Measurement
 from lab.samples import Outage, Sample
 from lab.suggest import did_you_mean
 from lab.timeline import Event

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import pytest
 
 from lab import faults
-from lab.measure import Measurement, Stack
+from lab.measurement import Measurement, Stack
 from lab.running import Lab
 from scenarios.failover.stacks import AT_NIGHT, ENGINE, Times, times
 

@@ -10,7 +10,7 @@ import pytest
 
 from lab.breakdown import Bound, Service
 from lab.faults.units import revive
-from lab.measure import Budget, Stack
+from lab.measurement import Budget, Stack
 from lab.roles import Target
 from lab.running import Lab
 from lab.waiting import seconds

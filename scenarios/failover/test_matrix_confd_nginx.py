@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from lab.breakdown import Bound, Service
-from lab.measure import Stack
+from lab.measurement import Stack
 from lab.running import Lab
 from scenarios.balanced import PAGE
 from scenarios.confd_nginx.article import BALANCER, CONNECT, ENTRIES, GUIDE, LOOK, PASS, TTL, Article

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from lab.breakdown import Bound, Service
-from lab.measure import Stack
+from lab.measurement import Stack
 from lab.running import Lab
 from lab.waiting import eventually
 from scenarios.balanced import PAGE

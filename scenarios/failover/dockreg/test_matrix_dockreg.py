@@ -8,7 +8,7 @@ import pytest
 
 from lab.breakdown import Bound, Service
 from lab.errors import MachineError
-from lab.measure import Stack
+from lab.measurement import Stack
 from lab.node import Node
 from lab.running import Lab
 from lab.waiting import eventually

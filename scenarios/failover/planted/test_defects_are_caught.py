@@ -9,7 +9,8 @@ import pytest
 
 from lab import faults
 from lab.breakdown import Bound, Service
-from lab.measure import Budget, Measurement, Stack, measure
+from lab.measure import measure
+from lab.measurement import Budget, Measurement, Stack
 from lab.running import Lab
 from lab.waiting import eventually, seconds
 from scenarios.failover.stacks import AT_NIGHT

@@ -11,7 +11,7 @@ from requests import RequestException
 
 from lab.breakdown import Bound, Service
 from lab.errors import MachineError
-from lab.measure import Stack
+from lab.measurement import Stack
 from lab.running import Lab
 from lab.waiting import eventually
 from scenarios.failover.cells import (

@@ -14,7 +14,8 @@ import pytest
 from lab import faults, judge
 from lab import measure as measuring
 from lab.breakdown import Service
-from lab.measure import Budget, Measurement, Stack, measure
+from lab.measure import measure
+from lab.measurement import Budget, Measurement, Stack
 from lab.roles import Target
 from lab.running import Lab
 

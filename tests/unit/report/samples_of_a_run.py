@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from lab.breakdown import Bound, Service, ends, split
-from lab.measure import Budget, Measurement
+from lab.measurement import Budget, Measurement
 from lab.runs import Run
 from lab.samples import Sample, outages
 from lab.timeline import Event

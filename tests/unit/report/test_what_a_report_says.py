@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from lab import report_html, report_svg, report_text
-from lab.measure import Measurement
+from lab.measurement import Measurement
 from lab.report_lanes import lanes, strip
 from lab.report_rows import compare, nights, rows
 from tests.unit.report.samples_of_a_run import measurement, run, void
