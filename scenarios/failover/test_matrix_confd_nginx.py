@@ -111,6 +111,8 @@ def bounds(known: Times, cell: Cell) -> dict[str, Bound]:
     """What is configured of the parts."""
     if not hits_server(cell):
         again = Bound(AGAIN[1], "confd's next try, every 5 s until there is a configuration")
+        if cell.fault == "blackout":  # entries have run out, and a sidekick may have looked too early
+            again = Bound(LOOK + again.seconds, f"the sidekick's look, every 20 s, {again.source}")
         return {**placed_by_fleet(known), "reconfiguration": again}
     return {
         **placed_by_fleet(known),

@@ -119,7 +119,7 @@ def test_a_failed_test_leaves_a_bundle_and_an_expected_failure_none(place: Path)
     run = begin(place, FAILS)
     assert run.wait(UP_WITHIN) == 1
     said = (place / "output").read_text()
-    found = re.search(r"units and containers are in (\S+)", said)
+    found = re.search(r"units and containers, timeline.jsonl are in (\S+)", said)
     assert found, said
     bundle = Path(found[1])
     assert "is up after" in said, "progress is seen although pytest captures"
