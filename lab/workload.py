@@ -19,7 +19,7 @@ from lab.waiting import eventually
 
 ROOT = "/workload"
 REGISTERS = 3
-TIMEOUT = 2.0  # seconds: longer than an election, so that few outcomes are unknown
+TIMEOUT, TIMEOUT_EMULATED = 2.0, 12.0  # seconds: longer than an election, so that few outcomes are unknown
 PAUSE = (
     0.02  # seconds between a client's operations: some tens a second in all, so that a history stays small
 )
@@ -36,6 +36,7 @@ class Workload:
     def __init__(self, lab: Lab, *, seed: int = 0) -> None:
         self.history: list[Operation] = []
         self._lab = lab
+        self._timeout = TIMEOUT_EMULATED if lab.provider.emulated else TIMEOUT
         self._stop = threading.Event()
         self._lock = threading.Lock()
         places = {
@@ -63,7 +64,7 @@ class Workload:
     ) -> None:
         self._stop.set()
         for thread in self._threads:
-            thread.join(3 * TIMEOUT)
+            thread.join(3 * self._timeout)
 
     def acknowledged(self) -> int:
         return sum(operation.outcome == "ok" for operation in list(self.history))
@@ -93,7 +94,7 @@ class Workload:
         chosen = random.Random(f"{seed} {client}")
         number = 0
         with self._lab.http() as session:
-            asked = _Client(client, f"http://{address}:{PORT}/v2/keys", session)
+            asked = _Client(client, f"http://{address}:{PORT}/v2/keys", session, self._timeout)
             while not self._stop.wait(PAUSE):
                 number += 1
                 register = f"{ROOT}/register-{chosen.randrange(REGISTERS)}"
@@ -119,10 +120,11 @@ class Workload:
 class _Client:
     """One client of one member. Reads are quorum reads: the others are stale by design, and etcd says so."""
 
-    def __init__(self, name: str, url: str, session: requests.Session) -> None:
+    def __init__(self, name: str, url: str, session: requests.Session, timeout: float) -> None:
         self._name = name
         self._url = url
         self._session = session
+        self._timeout = timeout  # seconds for one request
 
     def read(self, key: str) -> Operation:
         start, outcome, answer = self._ask("GET", key, params={"quorum": "true"})
@@ -149,7 +151,7 @@ class _Client:
         """When it began, how it ended, and etcd's answer. Only what was never sent is sure to have failed."""
         start = time.monotonic()
         try:
-            response = self._session.request(method, self._url + key, timeout=TIMEOUT, **options)
+            response = self._session.request(method, self._url + key, timeout=self._timeout, **options)
             answer: dict[str, Any] = response.json()
         except (requests.exceptions.ConnectTimeout, requests.exceptions.ConnectionError) as problem:
             refused = "refused" in str(problem) or isinstance(problem, requests.exceptions.ConnectTimeout)
