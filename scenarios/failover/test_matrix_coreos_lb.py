@@ -18,7 +18,6 @@ from scenarios.failover.cells import (
     boots_again,
     check,
     cut_off,
-    docker_restarts,
     named,
     nothing,
     while_held,
@@ -33,6 +32,7 @@ UNITS = (SERVER, OTHER, CONFD, BALANCER)  # those that run; confdata.service has
 ON_SERVER, ON_BALANCER = f"machine_of({SERVER})", f"machine_of({BALANCER})"
 CONNECT = 60.0  # seconds that nginx waits for a connection: its own default
 PATIENCE = 5.0  # seconds that a client has: the kernel says after three that there is no such machine
+STOP = 20.0  # seconds after which systemd kills what it stops, on the lab's machines
 # systemd's RestartSec, its own default; the unit has Restart=on-failure
 RESTART = ("systemd's restart", 0.1)
 
@@ -49,6 +49,17 @@ def away_for_a_boot(known: Times) -> Parts:
 
 def restarts(known: Times) -> Parts:
     return (RESTART, *known.back())
+
+
+def docker_waits(known: Times) -> Parts:
+    """Docker's restart waits for the stop of confd, whose own restart waits for Docker: systemd ends that."""
+    return (
+        ("systemd's restart", 1.0),
+        ("DefaultTimeoutStopSec", STOP),
+        ("start of Docker", known.work),
+        ("healing", known.healing),
+        *known.back(),
+    )
 
 
 def cold_start(known: Times) -> Parts:
@@ -91,7 +102,7 @@ CELLS = (
     Cell("power-loss", ON_BALANCER, new_volume, SHORT, told=True, night=False),
     Cell("partition", ON_BALANCER, cut_off, SHORT),
     Cell("pause", ON_BALANCER, while_held, SHORT),
-    Cell("docker-killed", ON_BALANCER, docker_restarts, SHORT),
+    Cell("docker-killed", ON_BALANCER, docker_waits, SHORT),
     Cell("container-killed", BALANCER, restarts),
     Cell("container-killed", CONFD, nothing, SHORT),
     Cell("container-paused", BALANCER, while_held, SHORT),
