@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from types import TracebackType
@@ -19,6 +20,8 @@ from lab.timeline_keys import Keys
 READ_WITHIN = 60.0
 # A machine's clock may be behind: rather a second too much, which `events` leaves out again.
 EARLIER = 1.0
+POWER = ("power-loss", "blackout")  # the faults that take a machine's power away
+SAID = ("unit", "fleet", "leader", "proxy")  # what events a machine's own journal and logs tell of
 
 
 class Recorder:
@@ -62,7 +65,7 @@ class Recorder:
         with ThreadPoolExecutor(len(names)) as pool:
             for events in pool.map(self._machine, names):
                 found += events
-        return ordered(event for event in found if event.at >= self.start)
+        return ordered(event for event in without_power(found) if event.at >= self.start)
 
     def _placed(self) -> list[Event]:
         """Where units run at the beginning; nothing if nobody can be asked."""
@@ -121,6 +124,34 @@ class Recorder:
 
 def _short(problem: MachineError) -> str:
     return str(problem).splitlines()[0]
+
+
+def without_power(events: Sequence[Event]) -> list[Event]:
+    """The events without what machines say between a loss of power and their boot.
+
+    A container's systemd may still see its services die, and write it down, before it dies itself; a real
+    machine says no such thing, and nobody hears it.
+    """
+    dark = [
+        (
+            machine,
+            event.at,
+            min((one.at for one in events if _boots(one, machine, event.at)), default=math.inf),
+        )
+        for event in events
+        if event.kind == "fault" and event.what in POWER
+        for machine in event.lane.split(",")
+    ]
+    return [
+        event
+        for event in events
+        if event.kind not in SAID
+        or not any(event.machine == machine and gone <= event.at < back for machine, gone, back in dark)
+    ]
+
+
+def _boots(event: Event, machine: str, after: float) -> bool:
+    return event.kind == "boot" and event.machine == machine and event.at > after
 
 
 def fault_events(moments: Iterable[ledger.Moment]) -> list[Event]:
