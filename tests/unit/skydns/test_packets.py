@@ -139,12 +139,13 @@ def test_no_more_answers_are_kept_ready_than_the_setting_says() -> None:
 @pytest.mark.parametrize(
     ("packet", "rcode"),
     [
-        (b"\x12\x34\x01\x00" + bytes(8), dns.rcode.FORMERR),  # no question
-        (b"\x12\x34\x28\x00\x00\x01" + bytes(6), dns.rcode.NOTIMP),  # an update
-        (b"\x12\x34\x01\x00\x00\x01" + bytes(6) + b"\xc0\x0c\x00\x01\x00\x01", dns.rcode.FORMERR),  # a loop
-        (question("web.skydns.local.")[:-2] + b"\x00\x03", dns.rcode.SERVFAIL),  # CHAOS
-        (question("web.skydns.local.")[:-2] + b"\x00\x04", dns.rcode.REFUSED),  # Hesiod
+        (b"\x12\x34\x01\x00" + bytes(8), dns.rcode.FORMERR),
+        (b"\x12\x34\x28\x00\x00\x01" + bytes(6), dns.rcode.NOTIMP),
+        (b"\x12\x34\x01\x00\x00\x01" + bytes(6) + b"\xc0\x0c\x00\x01\x00\x01", dns.rcode.FORMERR),
+        (question("web.skydns.local.")[:-2] + b"\x00\x03", dns.rcode.SERVFAIL),
+        (question("web.skydns.local.")[:-2] + b"\x00\x04", dns.rcode.REFUSED),
     ],
+    ids=["no question", "update", "loop", "CHAOS", "Hesiod"],  # a packet's id is drawn anew in each process
 )
 def test_what_is_no_question_for_us_is_refused_with_the_right_code(packet: bytes, rcode: int) -> None:
     reply = asyncio.run(reply_to(responder(), packet))
