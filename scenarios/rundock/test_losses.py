@@ -18,6 +18,7 @@ from scenarios.rundock.article import BACKS, DASHBOARD, FRONTS, Site
 TTL = 60
 LATE, LATE_EMULATED = 5.0, 30.0  # seconds that etcd and SkyDNS may add to a TTL
 OUTAGE_MS, OUTAGE_MS_EMULATED = 5000, 30000
+RESOLVER = 30.0  # seconds that nginx waits for a name server, which it asks every five: its own default
 ENOUGH = 40  # requests from which on it shows that they are answered
 SERVED = "from influxdb."  # on every page of the dashboard, before there is a point, too
 FIGURE = Callable[[str, float, str], None]
@@ -178,7 +179,7 @@ def test_no_client_notices_the_death_of(site: Site, what: str, figure: FIGURE) -
         site.lab.namespace,
         expect=SERVED,
         interval=site.interval,
-        timeout=10.0,
+        timeout=RESOLVER,
     )
     with probe:
         probe.wait_for_answer(within=site.patience)
