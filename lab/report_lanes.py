@@ -84,10 +84,12 @@ def _machines(measured: Measurement, events: Sequence[Event]) -> list[Lane]:
 
 
 def _units(measured: Measurement, events: Sequence[Event]) -> list[Lane]:
-    """A unit's bar is in the colour of the machine that it runs on."""
+    """A unit's bar is in the colour of its machine, and so is a container's, whose lane is MACHINE:NAME."""
     machines = sorted({event.machine for event in events if event.machine and "," not in event.machine})
     placed = {
-        event.lane for event in events if event.kind in ("unit", "target", "fleet") and "." in event.lane
+        event.lane
+        for event in events
+        if event.kind in ("unit", "target", "fleet") and ("." in event.lane or ":" in event.lane)
     }
     ordinary = {event.lane for event in events if event.what == "running"} | {
         event.lane for event in events if event.kind == "target"

@@ -11,6 +11,7 @@ from lab import report_html, report_svg, report_text
 from lab.measurement import Measurement
 from lab.report_lanes import lanes, strip
 from lab.report_rows import compare, nights, rows
+from lab.timeline import Event
 from tests.unit.report.samples_of_a_run import measurement, run, void
 
 
@@ -122,6 +123,16 @@ def test_lanes_show_where_units_ran_and_keys_were() -> None:
     assert (0.0, 2.0, "apache.service runs on coreos-1") in apache, "its machine took it along at the fault"
     assert [(bar.start, bar.end) for bar in found["/services/a"].bars] == [(0.0, 5.0), (7.0, 12.0)]
     assert [bar.style for bar in found["coreos-1"].bars] == ["fault"]
+
+
+def test_a_container_that_no_unit_keeps_has_a_lane() -> None:
+    lane = "host-1:haproxy"
+    events = [
+        Event(3.0, "unit", lane, "started", "started", "host-1"),
+        Event(5.0, "unit", lane, "exited", "exited", "host-1"),
+    ]
+    (found,) = (one for one in lanes(measurement(events=events)) if one.name == lane)
+    assert [(bar.start, bar.end) for bar in found.bars] == [(3.0, 5.0)]
 
 
 def test_a_slice_of_the_strip_counts_its_requests() -> None:
