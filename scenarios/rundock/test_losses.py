@@ -19,7 +19,10 @@ TTL = 60
 LATE, LATE_EMULATED = 5.0, 30.0  # seconds that etcd and SkyDNS may add to a TTL
 OUTAGE_MS, OUTAGE_MS_EMULATED = 5000, 30000
 RESOLVER = 30.0  # seconds that nginx waits for a name server, which it asks every five: its own default
-ENOUGH = 40  # requests from which on it shows that they are answered
+ENOUGH, ENOUGH_EMULATED = 40, 10  # requests from which on it shows that they are answered
+# Seconds between two requests to emulated machines: those that have waited for a name server come all at once
+# when it is back, and each is a question to InfluxDB, which a dashboard gives two seconds for its answer.
+RARELY = 1.0
 SERVED = "from influxdb."  # on every page of the dashboard, before there is a point, too
 FIGURE = Callable[[str, float, str], None]
 
@@ -178,9 +181,10 @@ def test_no_client_notices_the_death_of(site: Site, what: str, figure: FIGURE) -
         site.front("node-front-1"),
         site.lab.namespace,
         expect=SERVED,
-        interval=site.interval,
+        interval=RARELY if site.lab.provider.emulated else site.interval,
         timeout=RESOLVER,
     )
+    enough = ENOUGH_EMULATED if site.lab.provider.emulated else ENOUGH
     with probe:
         probe.wait_for_answer(within=site.patience)
         victim = int(node.output(find, sudo=True))
@@ -191,9 +195,9 @@ def test_no_client_notices_the_death_of(site: Site, what: str, figure: FIGURE) -
         )
         site.wait_for_names("grafana", *(site.address(name) for name in BACKS))
         eventually(
-            lambda: sum(one.start > killed for one in list(probe.samples)) >= ENOUGH,
+            lambda: sum(one.start > killed for one in list(probe.samples)) >= enough,
             site.patience,
-            f"{ENOUGH} requests since its death",
+            f"{enough} requests since its death",
         )
     figure("failed requests at the front", len(probe.failed), f"of {len(probe.samples)}")
     figure("slowest good answer", max(one.duration for one in probe.samples if one.ok) * 1000, "ms")
