@@ -33,11 +33,13 @@ INTERVAL_EMULATED = 0.2  # a request costs an emulated proxy 50 ms: more would b
 ASKED = 20  # requests that show who answers
 
 
-# In this order, and the two clocks without a process in between, which may take a busy machine a second: what
-# stands still there makes a worker look older than it is, never younger.
+# The file first: if it is replaced meanwhile, what it said is judged by a later time than its own, and its
+# workers look older than it, never younger. The two clocks have no process between them, which takes time.
+WHEN = "put in place, and now:"
 LOOK_AT = (
+    f"cat $file || exit; echo {shlex.quote(WHEN)}; "
     "stat -c %.3Z $file; echo $EPOCHREALTIME; read -r up </proc/uptime; echo $up; "
-    "for worker in $(cat /proc/$pid/task/$pid/children); do cat /proc/$worker/stat; done; cat $file"
+    "for worker in $(cat /proc/$pid/task/$pid/children); do cat /proc/$worker/stat; done; true"
 )
 TICKS = 100  # a second has of them in /proc/PID/stat, on every architecture of Debian's
 
@@ -54,22 +56,23 @@ class Configured:
 def look_at(find: str) -> str:
     """A shell's line that prints what `read_configured` reads; `find` is bash that sets `file` and `pid`.
 
-    When nginx's file was put in place, the time now by both clocks, the processes that nginx's master `pid`
-    has made, and the file.
+    nginx's file, when it was put in place, the time now by both clocks, and the processes that nginx's master
+    `pid` has made.
     """
     return f"bash -c {shlex.quote(f'{find}; {LOOK_AT}')}"
 
 
 def read_configured(said: str) -> Configured:
     """Of what `look_at` printed; ValueError if it is not that."""
-    placed, now, up, *rest = said.splitlines()
+    file, _, times = said.rpartition(f"{WHEN}\n")
+    placed, now, up, *processes = times.splitlines()
     age = float(now) - float(placed)
     started = {}
-    while rest and (line := re.match(r"(\d+) \(.*\) \S (.*)", rest[0])):
-        started[int(line[1])] = int(line[2].split()[18]) / TICKS
-        rest.pop(0)
+    for line in processes:
+        if found := re.match(r"(\d+) \(.*\) \S (.*)", line):
+            started[int(found[1])] = int(found[2].split()[18]) / TICKS
     return Configured(
-        frozenset(re.findall(r"^\s*server ([0-9.:]+);", "\n".join(rest), re.MULTILINE)),
+        frozenset(re.findall(r"^\s*server ([0-9.:]+);", file, re.MULTILINE)),
         tuple(started),
         tuple(pid for pid, start in started.items() if float(up.split()[0]) - start > age),
     )
