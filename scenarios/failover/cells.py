@@ -59,11 +59,11 @@ def nothing(known: Times) -> Parts:
     return (("nothing expected", known.nothing),)
 
 
-def docker_restarts(known: Times) -> Parts:
+def docker_restarts(known: Times, stop: tuple[str, float] = ("docker stop", DOCKER_STOP)) -> Parts:
     """systemd starts the daemon again; it first stops the containers that it finds, by docker stop's time."""
     return (
         ("systemd's restart", 1.0),
-        ("docker stop", DOCKER_STOP),
+        stop,
         ("start of Docker", known.work),
         ("healing", known.healing),
         *known.back(),

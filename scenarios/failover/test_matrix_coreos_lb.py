@@ -18,6 +18,7 @@ from scenarios.failover.cells import (
     boots_again,
     check,
     cut_off,
+    docker_restarts,
     named,
     nothing,
     while_held,
@@ -53,13 +54,7 @@ def restarts(known: Times) -> Parts:
 
 def docker_waits(known: Times) -> Parts:
     """Docker's restart waits for the stop of confd, whose own restart waits for Docker: systemd ends that."""
-    return (
-        ("systemd's restart", 1.0),
-        ("DefaultTimeoutStopSec", STOP),
-        ("start of Docker", known.work),
-        ("healing", known.healing),
-        *known.back(),
-    )
+    return docker_restarts(known, ("DefaultTimeoutStopSec", STOP))
 
 
 def cold_start(known: Times) -> Parts:
