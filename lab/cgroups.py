@@ -13,6 +13,9 @@ from lab.waiting import Deadline
 ROOT = "discovery-lab"  # directly below each hierarchy's top, where no service manager looks
 EMPTY_WITHIN = 10.0  # seconds; it takes milliseconds
 SUBTREE = "cgroup.subtree_control"  # v2: which controllers the groups below have
+SHARES = "cpu.shares"  # v1: of a processor, against the groups *and the single processes* beside it
+CROWD = str(10 * 1024)  # as much as ten processes; a group of many that is not told counts as one
+DOCKER = "docker"  # where Docker puts all containers of a machine, itself and its helpers staying outside
 CPUSET = ("cpuset.cpus", "cpuset.mems")  # v1: a group takes no process until these are set
 
 
@@ -29,7 +32,8 @@ def hierarchies(mounts: str | None = None) -> list[Path]:
 def create(lab: str, machine: str, *, memory: int = 0, cpus: int = 0) -> list[Path]:
     """Make a machine's group in every hierarchy; returns the groups.
 
-    `memory` (MiB) and `cpus` bound all that runs in it, where the host's hierarchies can do that.
+    `memory` (MiB) and `cpus` bound all that runs in it, where the host's hierarchies can do that. In v1 the
+    containers of a machine would all together get what one process gets, while Docker starts more of them.
     """
     made = []
     limits = _limits(memory, cpus)
@@ -49,6 +53,10 @@ def create(lab: str, machine: str, *, memory: int = 0, cpus: int = 0) -> list[Pa
             for name in CPUSET:
                 if (folder / name).exists() and not (folder / name).read_text().strip():
                     (folder / name).write_text((folder.parent / name).read_text())
+        if (group / SHARES).exists():
+            (group / DOCKER).mkdir(exist_ok=True)
+            for folder in (top / ROOT, group / DOCKER):
+                (folder / SHARES).write_text(CROWD)
         made.append(group)
     return made
 

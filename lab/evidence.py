@@ -60,9 +60,11 @@ SKYDNS = """\
 [ -f /etc/default/skydns ] || exit 0
 cat /etc/default/skydns /etc/resolv.conf; systemctl status --no-pager --lines 100 skydns.service; true
 """
+# A proxy writes a line for each request: two minutes of the busiest traffic that a scenario makes are kept.
 LOGS = """\
 for name in $(timeout 5 docker ps -a --format '{{.Names}}'); do
-  echo "== $name"; timeout 10 docker logs --timestamps --tail 300 "$name" 2>&1 | cut -c -1000
+  echo "== $name"
+  timeout 10 docker logs --timestamps --tail 30000 "$name" 2>&1 | cut -c -1000 | tail -c 6000000
 done
 """
 # file: the command, run as root on every machine that answers

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -33,3 +34,19 @@ def test_hierarchies_are_read_from_the_mounts(mounts: str, expected: list[str]) 
 def test_a_lab_that_never_was_has_no_processes_and_nothing_to_remove() -> None:
     assert cgroups.pids("no-such-lab") == []
     assert cgroups.remove("no-such-lab") is False
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="control groups are made by root")
+def test_containers_of_a_machine_count_as_many_processes_and_not_as_one() -> None:
+    name = f"lab-unit-{os.getpid()}"
+    try:
+        groups = [group for group in cgroups.create(name, "one") if (group / "cpu.shares").exists()]
+        if not groups:
+            pytest.skip("this host has no cpu hierarchy of v1")
+        for group in groups:
+            assert int((group / "docker" / "cpu.shares").read_text()) == 10 * int(
+                (group / "cpu.shares").read_text()
+            )
+    finally:
+        cgroups.remove(name)
+    assert not any((top / cgroups.ROOT / name).exists() for top in cgroups.hierarchies())
