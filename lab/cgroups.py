@@ -55,8 +55,7 @@ def create(lab: str, machine: str, *, memory: int = 0, cpus: int = 0) -> list[Pa
                     (folder / name).write_text((folder.parent / name).read_text())
         if (group / SHARES).exists():
             (group / DOCKER).mkdir(exist_ok=True)
-            for folder in (top / ROOT, group / DOCKER):
-                (folder / SHARES).write_text(CROWD)
+            (group / DOCKER / SHARES).write_text(CROWD)
         made.append(group)
     return made
 

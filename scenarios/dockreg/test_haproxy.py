@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import re
 import time
 from collections.abc import Callable
@@ -43,6 +44,22 @@ def processes(article: Dockreg) -> list[tuple[str, str, str]]:
         for pid, parent, args in rows
         if args.startswith("haproxy -") and " -c " not in args
     ]
+
+
+def tell(article: Dockreg, *commands: str) -> str:
+    """What HAProxy's administration socket answers."""
+    script = f'echo "{"; ".join(commands)}" | socat -t 5 - UNIX-CONNECT:/run/haproxy.sock'
+    return article.lab[BALANCER].output(["docker", "exec", "haproxy", "sh", "-c", script])
+
+
+def taken_for_alive(article: Dockreg) -> set[str]:
+    """The servers that HAProxy checks and does not take for dead, as IP:PORT."""
+    rows = csv.DictReader(tell(article, "show stat").removeprefix("# ").splitlines())
+    return {
+        row["svname"]
+        for row in rows
+        if row["svname"][0].isdigit() and row["pxname"] == "instances" and row["status"].startswith("UP")
+    }
 
 
 def master(article: Dockreg) -> str:
@@ -120,6 +137,29 @@ def test_an_instance_out_of_service_gets_no_more_requests_and_a_new_one_gets_som
     figure("first answer after its key was there", (first.end - registered) * 1000, "ms")
     assert late < balanced.noticed + traffic.standstill(withdrawn, withdrawn + late)
     assert traffic.failed == [], traffic.complaints()
+
+
+@pytest.mark.claim("B12")
+def test_all_are_asked_nevertheless_when_all_are_taken_for_dead(
+    balanced: Dockreg, instances: list[Instance]
+) -> None:
+    """As by a HAProxy that had no processor for longer than it waits for a connection."""
+    servers = [f"instances/{address}" for address in balanced.addresses()]
+    eventually(
+        lambda: taken_for_alive(balanced) == balanced.addresses(), balanced.patience, "all are known and alive"
+    )
+    # no check may find them alive meanwhile
+    tell(balanced, *(f"disable health {server}" for server in servers))
+    tell(balanced, *(f"set server {server} health down" for server in servers))
+    assert taken_for_alive(balanced) == set()
+    assert {greeting(balanced) for _ in range(2 * len(servers))} >= {instances[0].name, instances[2].name}
+    assert taken_for_alive(balanced) == set()
+    tell(balanced, *(f"enable health {server}" for server in servers))
+    eventually(
+        lambda: taken_for_alive(balanced) == balanced.addresses(),
+        balanced.patience,
+        "checks find them alive",
+    )
 
 
 @pytest.mark.claim("B12")
