@@ -29,6 +29,19 @@ class Container:
     started: str
 
 
+def clocks(lab: Lab) -> float:
+    """Seconds by which two machines may disagree about the time, by which etcd reckons a TTL."""
+    return CLOCKS if lab.provider.name == "nspawn" else CLOCKS_VM
+
+
+def page(lab: Lab, url: str) -> str:
+    """What a client in the lab's network gets from a URL. Raises RequestException."""
+    with lab.http() as session:
+        response = session.get(url, timeout=PAGE_WITHIN_EMULATED if lab.provider.emulated else PAGE_WITHIN)
+        response.raise_for_status()
+        return response.text
+
+
 class Setting:
     """An article on a lab: its guide's reader, and where things have come to be."""
 
@@ -44,7 +57,7 @@ class Setting:
     @property
     def clocks(self) -> float:
         """Seconds by which two machines may disagree about the time, by which etcd reckons a TTL."""
-        return CLOCKS if self.lab.provider.name == "nspawn" else CLOCKS_VM
+        return clocks(self.lab)
 
     def machine_of(self, unit: str) -> Node:
         """The machine that fleet says runs a unit."""
@@ -60,12 +73,8 @@ class Setting:
         return f"http://{self.lab.specs[node.name].machine.public}/"
 
     def page(self, url: str) -> str:
-        """What a client in the lab's network gets from a URL."""
-        with self.lab.http() as session:
-            emulated = self.lab.provider.emulated
-            response = session.get(url, timeout=PAGE_WITHIN_EMULATED if emulated else PAGE_WITHIN)
-            response.raise_for_status()
-            return response.text.strip()
+        """What a client in the lab's network gets from a URL. Raises RequestException."""
+        return page(self.lab, url).strip()
 
     def wait_for_answer(self, url: str, page: str) -> None:
         """Return when a URL gives this page."""

@@ -146,7 +146,9 @@ def test_all_are_asked_nevertheless_when_all_are_taken_for_dead(
     """As by a HAProxy that had no processor for longer than it waits for a connection."""
     servers = [f"instances/{address}" for address in balanced.addresses()]
     eventually(
-        lambda: taken_for_alive(balanced) == balanced.addresses(), balanced.patience, "all are known and alive"
+        lambda: taken_for_alive(balanced) == balanced.addresses(),
+        balanced.patience,
+        "all are known and alive",
     )
     # no check may find them alive meanwhile
     tell(balanced, *(f"disable health {server}" for server in servers))

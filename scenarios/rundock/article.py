@@ -20,7 +20,7 @@ from lab.node import Node
 from lab.running import Lab
 from lab.waiting import eventually
 from scenarios.guide import Reader
-from scenarios.setting import CLOCKS, CLOCKS_VM, PAGE_WITHIN, PAGE_WITHIN_EMULATED
+from scenarios.setting import clocks, page
 
 FOLDER = Path(__file__).parent
 GUIDE = FOLDER / "README.md"
@@ -87,7 +87,7 @@ class Site:
     @property
     def clocks(self) -> float:
         """Seconds by which two machines may disagree about the time, by which etcd reckons a TTL."""
-        return CLOCKS if self.lab.provider.name == "nspawn" else CLOCKS_VM
+        return clocks(self.lab)
 
     def module(self, host: str, *flags: str, **arguments: Any) -> Outcome:
         """Run the module rundock on a machine; `flags` are Ansible's, such as --check."""
@@ -203,12 +203,8 @@ class Site:
         return eventually(lambda: self.key(service, host), self.patience, what)
 
     def page(self, url: str) -> str:
-        """What a client in the lab's network gets from a URL."""
-        with self.lab.http() as session:
-            emulated = self.lab.provider.emulated
-            response = session.get(url, timeout=PAGE_WITHIN_EMULATED if emulated else PAGE_WITHIN)
-            response.raise_for_status()
-            return response.text
+        """What a client in the lab's network gets from a URL. Raises RequestException."""
+        return page(self.lab, url)
 
     def container(self, node: Node, name: str) -> str:
         """The id of a running container, "" if there is none."""
