@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -34,6 +35,23 @@ class Departure:
     at: float
 
 
+class Ending:
+    """When hosts must have an end of it: after some seconds, or as soon as nobody waits for them any more."""
+
+    def __init__(self, seconds: float) -> None:
+        self._at = time.monotonic() + seconds
+        self._given_up = threading.Event()
+
+    def __enter__(self) -> Ending:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._given_up.set()  # a Ctrl-C is not to wait for two minutes
+
+    def is_here(self) -> bool:
+        return time.monotonic() >= self._at or self._given_up.is_set()
+
+
 @dataclass
 class Host:
     """What one host has seen; its own random numbers, so that a seed gives each host the same decisions."""
@@ -44,9 +62,9 @@ class Host:
     idle: list[Instance] = field(default_factory=list)
     departed: list[Departure] = field(default_factory=list)
 
-    def churn(self, article: Dockreg, traffic: Traffic, until: float, fewest: int, most: int) -> None:
-        """Start and end instances until the moment `until`: at least `fewest`, at most `most` at a time."""
-        while time.monotonic() < until:
+    def churn(self, article: Dockreg, traffic: Traffic, ending: Ending, fewest: int, most: int) -> None:
+        """Start and end instances until the end: at least `fewest`, at most `most` at a time."""
+        while not ending.is_here():
             coming = self.chance.random() < 0.5
             how = self.chance.choice(ENDS)
             victim = self.chance.random()
@@ -96,8 +114,8 @@ def test_no_request_goes_to_an_instance_that_has_gone(
         balanced.wait_registered(*(one for host in hosts for one in host.live))
         with Traffic(balanced) as traffic:
             traffic.wait_for_answer(balanced.patience)
-            until = time.monotonic() + seconds
-            list(pool.map(lambda host: host.churn(balanced, traffic, until, fewest, most), hosts))
+            with Ending(seconds) as ending:
+                list(pool.map(lambda host: host.churn(balanced, traffic, ending, fewest, most), hosts))
             # until HAProxy knows the last change
             traffic.wait_for_answer(
                 balanced.noticed + balanced.patience, after=time.monotonic() + balanced.noticed
