@@ -308,6 +308,7 @@ def test_the_key_reads_the_same_on_all_members(article: Article) -> None:
         )
 
     assert value(article) == article.published()
+    assert article.reader.types("key").strip() == article.published()
     eventually(same, 10, f"{KEY} reads the same on all members")
 
 
