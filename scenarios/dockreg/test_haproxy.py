@@ -52,14 +52,20 @@ def tell(article: Dockreg, *commands: str) -> str:
     return article.lab[BALANCER].output(["docker", "exec", "haproxy", "sh", "-c", script])
 
 
-def taken_for_alive(article: Dockreg) -> set[str]:
-    """The servers that HAProxy checks and does not take for dead, as IP:PORT."""
+def servers(article: Dockreg) -> dict[str, dict[str, str]]:
+    """What HAProxy counts for each server that it checks, by IP:PORT."""
     rows = csv.DictReader(tell(article, "show stat").removeprefix("# ").splitlines())
-    return {
-        row["svname"]
-        for row in rows
-        if row["svname"][0].isdigit() and row["pxname"] == "instances" and row["status"].startswith("UP")
-    }
+    return {row["svname"]: row for row in rows if row["pxname"] == "instances" and row["svname"][0].isdigit()}
+
+
+def taken_for_alive(article: Dockreg) -> set[str]:
+    """The servers that HAProxy does not take for dead."""
+    return {address for address, row in servers(article).items() if row["status"].startswith("UP")}
+
+
+def checked(article: Dockreg) -> set[str]:
+    """The servers that are being asked for their health at this moment."""
+    return {address for address, row in servers(article).items() if row["check_status"].startswith("*")}
 
 
 def master(article: Dockreg) -> str:
@@ -144,19 +150,20 @@ def test_all_are_asked_nevertheless_when_all_are_taken_for_dead(
     balanced: Dockreg, instances: list[Instance]
 ) -> None:
     """As by a HAProxy that had no processor for longer than it waits for a connection."""
-    servers = [f"instances/{address}" for address in balanced.addresses()]
     eventually(
         lambda: taken_for_alive(balanced) == balanced.addresses(),
         balanced.patience,
         "all are known and alive",
     )
-    # no check may find them alive meanwhile
-    tell(balanced, *(f"disable health {server}" for server in servers))
-    tell(balanced, *(f"set server {server} health down" for server in servers))
+    known = [f"instances/{address}" for address in balanced.addresses()]
+    # no check may find them alive meanwhile, neither the next one nor one that is under way
+    tell(balanced, *(f"disable health {server}" for server in known))
+    eventually(lambda: not checked(balanced), balanced.patience, "no check is under way")
+    tell(balanced, *(f"set server {server} health down" for server in known))
     assert taken_for_alive(balanced) == set()
-    assert {greeting(balanced) for _ in range(2 * len(servers))} >= {instances[0].name, instances[2].name}
+    assert {greeting(balanced) for _ in range(2 * len(known))} >= {instances[0].name, instances[2].name}
     assert taken_for_alive(balanced) == set()
-    tell(balanced, *(f"enable health {server}" for server in servers))
+    tell(balanced, *(f"enable health {server}" for server in known))
     eventually(
         lambda: taken_for_alive(balanced) == balanced.addresses(),
         balanced.patience,

@@ -73,7 +73,7 @@ CELLS = (
     Cell("process-killed", f"{ON_SERVER}:{SIDEKICK}", nothing, SHORT),
     Cell("process-killed", f"{ON_SERVER}:fleet.service", nothing, SHORT),
     Cell("disk-full", ON_SERVER, nothing, SHORT),
-    Cell("clock-step", ON_SERVER, nothing, SHORT),
+    Cell("clock-step", "follower", nothing, SHORT),
     Cell("reboot", ON_BALANCER, reboots, told=True),
     Cell("power-loss", ON_BALANCER, boots_again, SHORT, told=True, night=False),
     Cell("partition", ON_BALANCER, cut_off, SHORT),

@@ -93,7 +93,7 @@ CELLS = (
     Cell("process-killed", f"{ON_SERVER}:{SERVER}", nothing, SHORT),
     Cell("process-killed", f"{ON_SERVER}:fleet.service", nothing, SHORT),
     Cell("disk-full", ON_SERVER, nothing, SHORT),
-    Cell("clock-step", ON_SERVER, nothing, SHORT),
+    Cell("clock-step", "follower", nothing, SHORT),
     Cell("power-loss", ON_BALANCER, new_volume, SHORT, told=True, night=False),
     Cell("partition", ON_BALANCER, cut_off, SHORT),
     Cell("pause", ON_BALANCER, while_held, SHORT),

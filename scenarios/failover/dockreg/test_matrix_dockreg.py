@@ -88,7 +88,7 @@ CELLS = (
     Cell("container-paused", f"{ON_INSTANCE}:{INSTANCE}", hangs, SHORT),
     Cell("process-killed", f"{ON_INSTANCE}:etcd.service", nothing, SHORT),
     Cell("disk-full", ON_INSTANCE, nothing, SHORT),
-    Cell("clock-step", ON_INSTANCE, nothing, SHORT),
+    Cell("clock-step", "follower", nothing, SHORT),
     Cell("reboot", BALANCER, reboots, SHORT, told=True),
     Cell("power-loss", BALANCER, boots_again, SHORT, told=True, night=False),
     Cell("partition", BALANCER, out_of_touch, SHORT),
