@@ -111,7 +111,8 @@ _DOWN = "Removes the lab with all it has, however far it came, and says what tha
 _FAULT = """Makes a fault. With --for it is healed after that time, or when interrupted; without, it stays
 until `lab heal`. TARGET is a machine, machines with commas, a role (leader, follower, followers, minority,
 majority, all, "machine_of(UNIT)"), a unit of fleet, or MACHINE:NAME for a container or systemd unit on it."""
-_HEAL = "Without MACHINE, heals every fault that is in place, also those of a harness that was killed."
+_HEAL = """Without MACHINE, heals every fault that is in place, also those of a harness that was killed, and
+undoes every `lab cut` and `lab crash`."""
 _REPORT = "Shows what runs of the failover tests have measured; --html draws it, --compare says what changed."
 _CUT = "Takes the private and the public network from a machine. `lab ssh` and `lab run` still reach it."
 

@@ -1,4 +1,4 @@
-"""`lab inventory`: the lab's machines for Ansible, as `ansible -i bin/lab-inventory` asks for them."""
+"""`lab inventory`: the lab's machines as Ansible asks an inventory for them (`lab-inventory` behind -i)."""
 
 from __future__ import annotations
 
@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from lab.cli import Session
 
-TEXT = """Prints the lab as a dynamic inventory of Ansible. Ansible runs it by itself: `ansible -i
-bin/lab-inventory all -m ping`, or `ansible-playbook -i ...`; --lab or LAB_NAME says which lab. Machines whose
-names differ in their number alone are a group (node-front-1 is in node_front); so are etcd and public."""
+TEXT = """Prints the lab as a dynamic inventory of Ansible. Ansible runs it by itself:
+`ansible -i "$(command -v lab-inventory)" all -m ping`, or `ansible-playbook -i ...`; --lab or LAB_NAME says
+which lab. Machines whose names differ in their number alone are a group (node-front-1 is in node_front); so
+are etcd and public."""
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
