@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -77,6 +78,32 @@ def test_the_minority_of_a_partition_takes_no_write(lab: Lab) -> None:
         # connection to the old leader, and may still come about once they are together again
         assert lab.etcd.get("/faults/minority", member=rest, quorum=True) is None
     assert lab.etcd.get("/faults/majority", member=fault.machine, quorum=True) is not None
+
+
+def test_a_machine_that_was_parted_does_not_unseat_the_leader_on_its_return(lab: Lab) -> None:
+    """It asks whether it would be elected before it begins a term; while it is parted, nobody says so."""
+    leader = lab.etcd.leader()
+    parted = next(name for name in lab.specs if name != leader)
+    before = term(lab, leader)
+    _, election = lab.topology.etcd.milliseconds(lab.provider.emulated)
+    with inject(lab, kind("partition"), parted):
+        eventually(lambda: not lab.etcd.leader(member=parted), PATIENCE, f"{parted} has no leader")
+        until = time.monotonic() + 3 * election / 1000  # it stands for election after one to two time-outs
+        while time.monotonic() < until:
+            assert term(lab, parted) == before
+    eventually(
+        lambda: lab.etcd.leader(member=parted) == leader,
+        PATIENCE,
+        f"{parted} follows again",
+        ignoring=(EtcdFailed,),
+    )
+    assert [term(lab, name) for name in lab.specs] == [before] * len(lab.specs)
+
+
+def term(lab: Lab, member: str) -> int:
+    """The term of raft that a member is in."""
+    said = lab[member].output("ETCDCTL_API=3 etcdctl endpoint status --write-out json")
+    return int(json.loads(said)[0]["Status"]["raftTerm"])
 
 
 def test_both_sides_of_a_split_hear_their_own(lab: Lab) -> None:
