@@ -38,10 +38,16 @@ class Row:
 
 
 def rows(measurements: Iterable[Measurement]) -> list[Row]:
-    """The cells, stack by stack, in the order in which they were first measured."""
+    """The cells, stack by stack, in the order in which they were first measured.
+
+    Where containers and virtual machines were measured, a cell of each kind, named by its provider.
+    """
+    every = list(measurements)
+    several = len({measured.provider for measured in every}) > 1
     stacks: dict[str, dict[str, list[Measurement]]] = {}
-    for measured in measurements:
-        stacks.setdefault(measured.stack, {}).setdefault(measured.cell, []).append(measured)
+    for measured in every:
+        cell = f"{measured.cell} ({measured.provider})" if several else measured.cell
+        stacks.setdefault(measured.stack, {}).setdefault(cell, []).append(measured)
     return [
         _row(stack, fault, of_cell) for stack, cells in stacks.items() for fault, of_cell in cells.items()
     ]

@@ -84,6 +84,8 @@ def resolve(text: str, seen: View) -> Target:
             raise UserError(
                 f"no machine or role {word!r}{did_you_mean(word, [*seen.machines, *ROLES])}; give {GRAMMAR}"
             )
+    if not machines:
+        raise UserError(f"nobody is {text!r} here: this lab has {len(seen.members)} member of etcd")
     return Target(tuple(dict.fromkeys(machines)), what)
 
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager
 
-from lab.errors import UserError
+from lab.errors import MachineError, UserError
 from lab.faults import ledger, network
-from lab.faults.base import Fault, Kind, NotPossible, inject, leave
+from lab.faults.base import Fault, Kind, NotPossible, heal, inject, leave
 from lab.faults.clock import ClockStep
 from lab.faults.containers import ContainerKilled, ContainerPaused
 from lab.faults.disk import DiskFull
@@ -87,14 +87,34 @@ def reboot(lab: Lab, target: str, how: Callable[[], object] | None = None) -> Ab
 
 
 def heal_all(lab: Lab) -> list[str]:
-    """Heal every fault in place, the latest first, whoever made it; returns what there was."""
-    healed = []
-    for entry in ledger.standing(lab):
-        ledger.note(lab, "heal", entry.mark)
-        kind(entry.kind).heal(lab, entry.target)
-        ledger.end(lab, entry.mark)
-        healed.append(f"{entry.kind} of {entry.target}")
-    return healed + network.clear(lab)
+    """Heal every fault in place, the latest first, whoever made it; returns what there was.
+
+    Raises MachineError, when all has been tried, if one does not heal: it stays in place.
+    """
+    standing = ledger.standing(lab)
+    healed, problems = _heal_each(lab, standing)
+    healed += network.clear(lab)
+    if problems:  # an etcd that was parted from the others does not start before the network is whole
+        more, problems = _heal_each(lab, [entry for entry in standing if entry.mark in problems])
+        healed += more
+    if problems:
+        raise MachineError(f"not healed: {'; '.join(problems.values())}")
+    return healed
+
+
+def _heal_each(lab: Lab, entries: Iterable[ledger.Entry]) -> tuple[list[str], dict[str, str]]:
+    """What has been healed, and why the others have not, by their marks."""
+    healed: list[str] = []
+    problems: dict[str, str] = {}
+    for entry in entries:
+        name = f"{entry.kind} of {entry.target}"
+        try:
+            heal(lab, kind(entry.kind), entry.target, entry.mark)
+        except (MachineError, UserError) as problem:
+            problems[entry.mark] = f"{name} ({problem})"
+        else:
+            healed.append(name)
+    return healed, problems
 
 
 def forget(lab: Lab) -> None:

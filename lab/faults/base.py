@@ -104,9 +104,9 @@ def inject(
                 lab.on_trouble(problem)
         finally:
             with contextlib.suppress(MachineError):  # the test's own failure is what the reader wants to see
-                _heal(lab, kind, aim, mark)
+                heal(lab, kind, aim, mark)
         raise
-    _heal(lab, kind, aim, mark)
+    heal(lab, kind, aim, mark)
     if checked:
         require_healthy(lab, f"after {kind.name} of {aim}", wanted)
 
@@ -120,7 +120,7 @@ def leave(lab: Lab, kind: Kind, target: str | Target, *, amount: str = "") -> Fa
         kind.inject(lab, aim, measure)
     except BaseException:
         with contextlib.suppress(MachineError):
-            _heal(lab, kind, aim, mark)
+            heal(lab, kind, aim, mark)
         raise
     return fault
 
@@ -133,8 +133,13 @@ def _aimed(lab: Lab, kind: Kind, target: str | Target, amount: str) -> tuple[Tar
     return aim, kind.check(lab, aim, amount)
 
 
-def _heal(lab: Lab, kind: Kind, target: Target, mark: str) -> None:
-    """Heal and say so; a fault that does not heal stays in the ledger, for `lab heal`."""
+def heal(lab: Lab, kind: Kind, target: Target, mark: str) -> None:
+    """Heal and say so; a fault that does not heal stays in the ledger, for `lab heal`.
+
+    One that somebody else has healed (`lab heal` in another terminal, `lab reset`) is healed.
+    """
+    if not ledger.stands(lab, mark):
+        return
     ledger.note(lab, "heal", mark)
     kind.heal(lab, target)
     ledger.end(lab, mark)

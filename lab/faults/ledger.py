@@ -60,6 +60,11 @@ def end(lab: Lab, mark: str) -> None:
     (_folder(lab) / f"{mark}.json").unlink(missing_ok=True)
 
 
+def stands(lab: Lab, mark: str) -> bool:
+    """Whether a fault has not been healed yet."""
+    return (_folder(lab) / f"{mark}.json").exists()
+
+
 def standing(lab: Lab) -> list[Entry]:
     """The faults that nobody has healed yet, the latest first: they are undone in that order."""
     found = []

@@ -21,8 +21,10 @@ class MemberStopped(Kind):
             lab[name].run("systemctl stop etcd.service", sudo=True)
 
     def heal(self, lab: Lab, target: Target) -> None:
-        for name in target.machines:
-            lab[name].run("systemctl start etcd.service", sudo=True)
+        # all at once, and then each to its end: of several, none is ready before a majority is there
+        for wait in ("--no-block ", ""):
+            for name in target.machines:
+                lab[name].run(f"systemctl start {wait}etcd.service", sudo=True)
         revive(lab, target)  # systemd stops what requires etcd along with it, and leaves it so
 
 

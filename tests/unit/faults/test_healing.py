@@ -111,3 +111,41 @@ def test_a_fault_that_is_left_is_there_for_whoever_heals_all(
     assert heal_all(lab) == ["pause of coreos-1", "lab-fault-mute-coreos-2"]
     assert (made.done, healer.done) == (["inject"], ["heal"])
     assert ledger.standing(lab) == []
+
+
+def test_what_somebody_else_has_healed_is_healed(lab: Lab) -> None:
+    kind = Noted()
+    with inject(lab, kind, ONE, checked=False):
+        (standing,) = ledger.standing(lab)
+        ledger.end(lab, standing.mark)
+    assert kind.done == ["inject"]
+    assert ledger.standing(lab) == []
+
+
+def test_healing_all_goes_on_past_what_does_not_heal_and_says_so(
+    lab: Lab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    healers = {"pause": Noted(), "mute": Noted(broken="heal")}
+    for name in healers:
+        ledger.begin(lab, name, ONE)
+    monkeypatch.setattr("lab.faults.kind", healers.__getitem__)
+    monkeypatch.setattr("lab.faults.network.clear", lambda lab: [])
+    with pytest.raises(MachineError, match=r"not healed: mute of coreos-1 \(cannot heal\)"):
+        heal_all(lab)
+    assert healers["pause"].done == ["heal"]
+    assert [entry.kind for entry in ledger.standing(lab)] == ["mute"]
+
+
+def test_what_a_cut_network_keeps_from_healing_heals_when_that_is_whole(
+    lab: Lab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    parted = Noted(broken="heal")
+    ledger.begin(lab, "member-stopped", ONE)
+
+    def clear(_: Lab) -> list[str]:
+        parted._broken = ""
+        return ["lab-fault-partition-coreos-1"]
+
+    monkeypatch.setattr("lab.faults.kind", lambda name: parted)
+    monkeypatch.setattr("lab.faults.network.clear", clear)
+    assert heal_all(lab) == ["lab-fault-partition-coreos-1", "member-stopped of coreos-1"]

@@ -83,6 +83,12 @@ def test_the_minority_cannot_write_and_the_majority_can(drawn: tuple[int, int]) 
     assert len(few) == minority(count)
 
 
+@pytest.mark.parametrize("role", ["follower", "followers", "minority"])
+def test_a_role_that_nobody_has_is_said_to_be_nobody_s(role: str) -> None:
+    with pytest.raises(UserError, match=f"nobody is '{role}' here"):
+        resolve(role, View(("one",), ("one",), lambda: "one", lambda unit: "one"))
+
+
 def test_every_role_is_known_to_the_grammar() -> None:
     for role in ROLES:
         assert resolve(role, THREE).machines

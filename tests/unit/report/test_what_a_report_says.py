@@ -175,3 +175,12 @@ def test_any_measurement_can_be_drawn(seconds: float) -> None:
     drawn = report_svg.timeline(measurement(seconds))
     xml.dom.minidom.parseString(drawn)
     assert "nan" not in drawn
+
+
+def test_containers_and_virtual_machines_are_measured_apart() -> None:
+    both = [measurement(), measurement(1.0, provider="libvirt")]
+    assert [(row.fault, row.count) for row in rows(both)] == [
+        ("power-loss (nspawn)", 1),
+        ("power-loss (libvirt)", 1),
+    ]
+    assert [row.fault for row in rows(both[:1])] == ["power-loss"]
