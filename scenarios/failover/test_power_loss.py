@@ -40,6 +40,7 @@ def nowhere_to_go(article: Article) -> Iterator[None]:
     article.lab.fleet.destroy("keep-out.service")
 
 
+@pytest.mark.fault("power-loss")
 @pytest.mark.claim("A13")
 @pytest.mark.usefixtures("nowhere_to_go")
 def test_the_key_goes_by_its_ttl_when_its_machine_loses_power(

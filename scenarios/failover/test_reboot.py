@@ -23,6 +23,7 @@ BUDGET_MS_EMULATED = 180_000
 INTERVAL_EMULATED = 0.2  # a request costs an emulated proxy 50 ms: more would be a load test
 
 
+@pytest.mark.fault("reboot")
 @pytest.mark.claim("A12")
 def test_the_page_survives_a_reboot_of_apache_s_machine(
     article: Article, figure: Callable[[str, float, str], None]
