@@ -85,7 +85,7 @@ def resolve(text: str, seen: View) -> Target:
                 f"no machine or role {word!r}{did_you_mean(word, [*seen.machines, *ROLES])}; give {GRAMMAR}"
             )
     if not machines:
-        raise UserError(f"nobody is {text!r} here: this lab has {len(seen.members)} member of etcd")
+        raise UserError(f"nobody is {text!r} here: etcd's members are {', '.join(seen.members) or 'none'}")
     return Target(tuple(dict.fromkeys(machines)), what)
 
 
