@@ -19,7 +19,8 @@ from lab.progress import Progress
 from lab.suggest import did_you_mean
 from lab.topology import NAME, Topology
 
-USER_MISTAKE, FAILURE, INTERRUPTED, TERMINATED = 2, 1, 130, 143
+USER_MISTAKE, FAILURE, INTERRUPTED = 2, 1, 130
+SIGNALLED = 128  # and the number of the signal, as a shell says it
 TOPOLOGY = Path("lab.yaml")
 FLAGS = ("-q", "--quiet", "--json", "-h", "--help")  # of every command
 COMMAND_BEHIND = {"run", "ssh"}  # what stands behind their machine is a command of that machine
@@ -84,6 +85,8 @@ class Session:
 def main(words: Sequence[str]) -> int:
     """Run one command; returns its exit code."""
     signal.signal(signal.SIGTERM, _terminated)
+    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # not under nohup: its terminal has gone
+        signal.signal(signal.SIGHUP, _terminated)
     as_json = False
     try:
         options = parser().parse_args(options_first(words))
@@ -97,8 +100,8 @@ def main(words: Sequence[str]) -> int:
     except MachineError as problem:
         _complain(problem, as_json)
         return FAILURE
-    except KeyboardInterrupt:
-        _complain("interrupted", as_json)
+    except KeyboardInterrupt as problem:
+        _complain("; ".join(["interrupted", *getattr(problem, "__notes__", ())]), as_json)
         return INTERRUPTED
     except BrokenPipeError:  # `lab status | head -1`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -177,6 +180,6 @@ def _complain(problem: object, as_json: bool) -> None:
     print(line, file=sys.stderr)
 
 
-def _terminated(_signal: int, _frame: FrameType | None) -> NoReturn:
+def _terminated(number: int, _frame: FrameType | None) -> NoReturn:
     """Leave through the same door as Ctrl-C, so that a half-made lab is removed."""
-    raise SystemExit(TERMINATED)
+    raise SystemExit(SIGNALLED + number)

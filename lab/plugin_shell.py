@@ -92,10 +92,10 @@ def _in_place(config: pytest.Config, lab: Lab) -> Callable[[BaseException], None
 
 def _open(config: pytest.Config, lab: Lab, test: pytest.Item, problem: BaseException) -> None:
     """Open a shell that knows the lab, say what is in place there, and return when it is left."""
-    from lab.faults import ledger
+    from lab.pytest_lab import faults_in_place
 
     config.stash[SHOWN] = (test, problem)
-    standing = ", ".join(f"{entry.kind} of {entry.target}" for entry in ledger.standing(lab))
+    standing = faults_in_place(lab)
     capture = config.pluginmanager.get_plugin("capturemanager")
     if capture is not None:
         capture.suspend_global_capture(in_=True)

@@ -138,8 +138,8 @@ class Session:
         with locked:
             if self.lab is None:
                 return
-            machine = next(iter(self.lab.specs))
-            self.lab = None
+            lab, self.lab = self.lab, None
+            machine = next(iter(lab.specs))
             if self._borrowed:
                 return
             if self._keep:
@@ -148,16 +148,23 @@ class Session:
                     f"lab {self.name!r} is still up: `lab --lab {self.name} ssh {machine}` gets in, "
                     f"--lab-name={self.name} tests on it, `lab --lab {self.name} down` removes it"
                 )
+                if standing := faults_in_place(lab):
+                    self._progress().note(f"in place: {standing}; `lab --lab {self.name} heal` heals it")
                 return
             lifecycle.down(self.name, self._progress())
 
     def collect_evidence(self, test: str, extra: Mapping[str, Callable[[], str]]) -> str:
-        """Collect a bundle for a test that failed, with files of its own; says where it is."""
+        """Collect a bundle for a test that failed, with files of its own; says where it is.
+
+        And which faults have not been healed, or not yet.
+        """
         assert self.lab is not None
         with self._progress().step("collecting evidence"):
             folder = evidence.collect(self.lab, evidence.place(test), extra)
         more = "".join(f", {name}" for name in extra)
-        return f"journals, consoles, etcd's keys, units and containers{more} are in {folder}"
+        said = f"journals, consoles, etcd's keys, units and containers{more} are in {folder}"
+        standing = faults_in_place(self.lab)
+        return f"{said}\nstill in place: {standing}" if standing else said
 
     def _choose(self, file: Path) -> tuple[Topology, store.Record | None]:
         """The topology with the name that its lab gets; and the lab's record, if somebody has it up.
@@ -185,6 +192,13 @@ class Session:
 
     def _progress(self) -> Progress:
         return Progress("quiet" if self._quiet else None, sys.stderr, self._worker)
+
+
+def faults_in_place(lab: Lab) -> str:
+    """The faults that nobody has healed yet, in words; "" if there are none."""
+    from lab.faults import ledger  # who makes no fault need not load what makes them
+
+    return ", ".join(f"{entry.kind} of {entry.target}" for entry in ledger.standing(lab))
 
 
 def _found(name: str) -> store.Record | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 import time
 from collections.abc import Iterable, Sequence
@@ -12,6 +13,8 @@ from types import TracebackType
 from lab import clocks, timeline_journal, timeline_logs
 from lab.errors import MachineError
 from lab.faults import ledger
+from lab.faults.clock import ClockStep, ahead
+from lab.faults.pause import Pause
 from lab.running import Lab
 from lab.samples import Outage
 from lab.timeline import Event, Kind, ordered
@@ -59,11 +62,12 @@ class Recorder:
     def events(self, outages: Iterable[Outage] = ()) -> list[Event]:
         """All that is known so far, in order; journals and logs are read now."""
         found = [*self._before, *map(self._named, self._keys.events())]
-        found += fault_events(ledger.moments(self.lab, self.start))
         found += [outage_event(outage) for outage in outages]
         names = list(self.lab.specs)
+        moments = ledger.moments(self.lab, self.start)
+        found += fault_events(moments)
         with ThreadPoolExecutor(len(names)) as pool:
-            for events in pool.map(self._machine, names):
+            for events in pool.map(lambda name: self._machine(name, moments), names):
                 found += events
         return ordered(event for event in without_power(found) if event.at >= self.start)
 
@@ -93,7 +97,7 @@ class Recorder:
             return replace(event, machine=name, text=f"{event.lane} is to run on {name or 'no machine'}")
         return event
 
-    def _machine(self, name: str) -> list[Event]:
+    def _machine(self, name: str, moments: Sequence[ledger.Moment]) -> list[Event]:
         try:
             offset = clocks.measure(self.lab, name)
         except MachineError as problem:
@@ -102,16 +106,32 @@ class Recorder:
         known = self._offsets.setdefault(name, [])
         known.append(offset)
         earlier = next((one for one in reversed(known) if one.boot != offset.boot), None)
-        return self._journal(name) + self._logs(name, offset, earlier)
+        hit = [moment for moment in moments if name in moment.machines]
+        steps = steps_of(hit)
+        since = self._since - EARLIER + min([0.0, *(step.seconds for step in steps)])
+        logs = [
+            replace(event, at=clocks.unstepped(event.at, steps))
+            for event in self._logs(name, since, offset, earlier)
+        ]
+        pauses = [moment.at for moment in hit if (moment.kind, moment.event) == (Pause.name, "inject")]
+        return self._journal(name, since, pauses) + logs
 
-    def _journal(self, name: str) -> list[Event]:
-        said = self._ask(name, "journal", timeline_journal.COMMAND.format(since=self._since - EARLIER))
-        to_host = {one.boot: one.seconds for one in reversed(self._offsets[name])}
+    def _journal(self, name: str, since: float, pauses: Sequence[float]) -> list[Event]:
+        said = self._ask(name, "journal", timeline_journal.COMMAND.format(since=since))
+        boots: dict[str, list[clocks.Offset]] = {}
+        for offset in self._offsets[name]:
+            boots.setdefault(offset.boot, []).append(offset)
+        to_host = {
+            boot: functools.partial(clocks.placed, offsets=offsets, pauses=pauses)
+            for boot, offsets in boots.items()
+        }
         known = [self._known[name]] if name in self._known else []
         return timeline_journal.read(said, name, to_host, known)
 
-    def _logs(self, name: str, offset: clocks.Offset, earlier: clocks.Offset | None) -> list[Event]:
-        said = self._ask(name, "logs", timeline_logs.command(self._since - EARLIER))
+    def _logs(
+        self, name: str, since: float, offset: clocks.Offset, earlier: clocks.Offset | None
+    ) -> list[Event]:
+        said = self._ask(name, "logs", timeline_logs.command(since))
         return timeline_logs.read(said, name, offset.seconds, earlier.seconds if earlier else None)
 
     def _ask(self, name: str, what: str, command: str) -> list[str]:
@@ -124,6 +144,16 @@ class Recorder:
 
 def _short(problem: MachineError) -> str:
     return str(problem).splitlines()[0]
+
+
+def steps_of(moments: Sequence[ledger.Moment]) -> list[clocks.Step]:
+    """The steps of a machine's clock that have been healed, from its moments."""
+    healed = {moment.mark: moment.at for moment in moments if moment.event == "healed"}
+    return [
+        clocks.Step(moment.at, healed[moment.mark], ahead(moment.amount))
+        for moment in moments
+        if (moment.kind, moment.event) == (ClockStep.name, "inject") and moment.mark in healed
+    ]
 
 
 def without_power(events: Sequence[Event]) -> list[Event]:

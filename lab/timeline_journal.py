@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from lab.timeline import Event
@@ -69,12 +69,16 @@ PROXIES = (
 
 
 def read(
-    lines: Iterable[str], machine: str, to_host: Mapping[str, float], known_boots: Iterable[str] = ()
+    lines: Iterable[str],
+    machine: str,
+    to_host: Mapping[str, Callable[[float], float]],
+    known_boots: Iterable[str] = (),
 ) -> list[Event]:
     """Events in a journal's JSON lines. `to_host` maps a boot's id to what turns its time into the host's.
 
-    A boot that is not in `known_boots` begins in this journal. Entries of a boot without an offset, and
-    lines that are no entries, are left out.
+    That is the time since the boot: a machine's wall clock may be set meanwhile. A boot that is not in
+    `known_boots` begins in this journal. Entries of a boot that `to_host` does not know, and lines that are
+    no entries, are left out.
     """
     found: list[Event] = []
     boots = set(known_boots)
@@ -86,7 +90,7 @@ def read(
         boot = str(entry.get("_BOOT_ID", ""))
         if boot not in to_host:
             continue
-        at = int(entry["__REALTIME_TIMESTAMP"]) / 1e6 + to_host[boot]
+        at = to_host[boot](int(entry["__MONOTONIC_TIMESTAMP"]) / 1e6)
         if boot not in boots:
             boots.add(boot)
             found.append(Event(at, "boot", machine, "boot", f"{machine} boots", machine, {"boot": boot}))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import time
 
+from lab import clocks
 from lab.errors import UserError
 from lab.faults.base import Kind
 from lab.roles import Target
@@ -26,20 +27,28 @@ class ClockStep(Kind):
 
     def check(self, lab: Lab, target: Target, amount: str) -> str:
         text = amount or self.amount
-        step = text.lstrip("+-")
         try:
-            seconds(step)
+            ahead(text)
         except ValueError as problem:
             raise UserError(f"{self.name}: {problem}") from None
-        if not re.match(r"[+-]?\d", text):
-            raise UserError(f"{self.name}: {text!r} is not a step such as +60s or -5m")
         return text
 
     def inject(self, lab: Lab, target: Target, amount: str) -> None:
-        step = seconds(amount.lstrip("+-")) * (-1 if amount.startswith("-") else 1)
         for name in target.machines:
-            lab[name].run(f'date -s "@$(( $(date +%s) + {step:.0f} ))"', sudo=True)
+            _set(lab, name, ahead(amount))
 
     def heal(self, lab: Lab, target: Target) -> None:
         for name in target.machines:
-            lab[name].run(["date", "-s", f"@{time.time():.3f}"], sudo=True)
+            # by how much it is off, and not what time it is: that would be late by the way there
+            _set(lab, name, clocks.measure(lab, name).seconds + time.time() - time.monotonic())
+
+
+def ahead(amount: str) -> float:
+    """Seconds by which a step (+60s, -5m, 500ms) sets a clock forward. Raises ValueError if it is none."""
+    if not re.match(r"[+-]?\d", amount):
+        raise ValueError(f"{amount!r} is not a step such as +60s or -5m")
+    return seconds(amount.lstrip("+-")) * (-1 if amount.startswith("-") else 1)
+
+
+def _set(lab: Lab, name: str, by: float) -> None:
+    lab[name].run(["date", f"--set={by:+.3f} seconds"], sudo=True)

@@ -25,13 +25,21 @@ class Entry:
 
 @dataclass(frozen=True)
 class Moment:
-    """Something about a fault at a time on the monotonic clock: `event` is inject, heal or healed."""
+    """Something about a fault at a time on the monotonic clock: `event` is inject, heal or healed.
+
+    `target` is in words, `machines` are those in it.
+    """
 
     at: float
     event: str
     kind: str
     target: str
     mark: str
+    amount: str = ""
+
+    @property
+    def machines(self) -> list[str]:
+        return self.target.partition(":")[0].split(",")
 
 
 def begin(lab: Lab, kind: str, target: Target, amount: str = "") -> str:
@@ -49,7 +57,7 @@ def note(lab: Lab, event: str, mark: str) -> None:
     """Add a moment to the log."""
     entry = json.loads((_folder(lab) / f"{mark}.json").read_text())
     target = str(Target(tuple(entry["machines"]), entry["what"]))
-    moment = Moment(time.monotonic(), event, entry["kind"], target, mark)
+    moment = Moment(time.monotonic(), event, entry["kind"], target, mark, entry["amount"])
     with (_folder(lab) / LOG).open("a") as log:
         log.write(json.dumps(asdict(moment)) + "\n")
 

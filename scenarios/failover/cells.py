@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pytest
 
 from lab import faults
 from lab.measurement import Measurement, Stack
 from lab.running import Lab
-from scenarios.failover.stacks import AT_NIGHT, ENGINE, Times, times
+from scenarios.failover.stacks import AT_NIGHT, ENGINE, Times, placed_after_boot, times
 
 SHORT = 5.0  # seconds that a fault is held whose service is only back when it is healed
 FAIL_TIMEOUT = 10.0  # seconds for which nginx leaves out a server that did not answer: its own default
@@ -109,6 +109,8 @@ def check(lab: Lab, stack: Stack, cell: Cell, measured: Measured, *follow: tuple
         pytest.skip(f"{kind.name} is not possible here: {reason}")
     known = times(lab, *follow)
     budget = known.budget(*cell.budget(known))
+    if cell.fault == "blackout" and "rescheduling" in stack.bounds:
+        stack = replace(stack, bounds={**stack.bounds, **placed_after_boot(known, cell.hold)})
     result = measured(stack, kind, cell.target, budget, hold=cell.hold, recovers=cell.recovers)
     assert result.verdict == "within"
     if cell.told:

@@ -86,6 +86,18 @@ def placed_by_fleet(known: Times) -> dict[str, Bound]:
     }
 
 
+def placed_after_boot(known: Times, held: float) -> dict[str, Bound]:
+    """The same when the whole lab was dark: whoever misses a machine, or places a unit, has to boot first."""
+    boot, election = known.work, known.election
+    return {
+        "detection": Bound(
+            held + boot + election + known.agent_ttl + EXPIRY,
+            "the time held, boot, election, fleet.agent_ttl, etcd's expiry",
+        ),
+        "rescheduling": Bound(boot + ENGINE, "boot of a machine's fleet, its engine's first pass"),
+    }
+
+
 def start_dead(lab: Lab, units: Sequence[str]) -> None:
     """Start what an earlier fault has left dead: that cell has failed for it, and the next one is another."""
     there = lab.fleet.units()

@@ -9,10 +9,12 @@ import time
 
 import pytest
 
-from lab import faults
-from lab.faults import inject, kind
+from lab import clocks, faults
+from lab.faults import clock, inject, kind
 from lab.node import Node
+from lab.recorder import Recorder
 from lab.running import Lab
+from lab.waiting import eventually
 from tests.machines.command import ROOT
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="machines need root")
@@ -27,11 +29,27 @@ def possible(lab: Lab, name: str) -> faults.Kind:
     return kind(name)
 
 
-def ahead(node: Node) -> float:
-    """Seconds by which a machine's wall clock is ahead of the host's."""
-    sent = time.time()
-    told = float(node.output("date +%s.%N"))
-    return told - (sent + time.time()) / 2
+def is_ahead(lab: Lab, by: float) -> bool:
+    """Whether the machine's wall clock is that many seconds before the host's, as far as can be known."""
+    found = clocks.measure(lab, NODE)
+    off = time.monotonic() - time.time() - found.seconds
+    return abs(off - by) <= 2 * found.error + 0.05  # it was set by a look that had such an error, too
+
+
+def restarted(node: Node) -> tuple[float, float]:
+    """Restart fleet there; the moments on the host's clock between which it began."""
+    before = time.monotonic()
+    node.run("systemctl restart fleet.service", sudo=True)
+    return before, time.monotonic()
+
+
+def when_started(recorder: Recorder) -> list[float]:
+    """When fleet was started there, as the timeline has it."""
+    return [
+        event.at
+        for event in recorder.events()
+        if (event.kind, event.lane, event.what, event.machine) == ("unit", "fleet.service", "started", NODE)
+    ]
 
 
 def test_a_full_disk_takes_no_write_until_it_is_healed(lab: Lab) -> None:
@@ -46,12 +64,33 @@ def test_a_full_disk_takes_no_write_until_it_is_healed(lab: Lab) -> None:
         node.run("rm -f /var/lib/lab-test", sudo=True)
 
 
-@pytest.mark.parametrize("step", [60, -60])
-def test_a_clock_is_off_by_as_much_as_was_asked_for_and_right_again(lab: Lab, step: int) -> None:
+@pytest.mark.parametrize("step", ["+60s", "-60s", "+500ms"])
+def test_a_clock_is_off_by_as_much_as_was_asked_for_and_right_again(lab: Lab, step: str) -> None:
+    stepped = possible(lab, "clock-step")
+    with inject(lab, stepped, NODE, amount=step):
+        assert is_ahead(lab, clock.ahead(step))
+    assert is_ahead(lab, 0.0)
+
+
+@pytest.mark.parametrize("step", ["+60s", "-60s"])
+def test_what_a_machine_does_by_a_wrong_clock_is_told_for_when_it_was(lab: Lab, step: str) -> None:
     stepped, node = possible(lab, "clock-step"), lab[NODE]
-    with inject(lab, stepped, NODE, amount=f"{step:+d}s"):
-        assert ahead(node) == pytest.approx(step, abs=5)
-    assert ahead(node) == pytest.approx(0, abs=2)
+    with Recorder(lab) as recorder:
+        with inject(lab, stepped, NODE, amount=step):
+            before, after = restarted(node)
+        (at,) = when_started(recorder)
+    assert before - recorder.clock_error() <= at <= after + recorder.clock_error()
+
+
+def test_what_a_machine_does_after_a_pause_is_told_for_when_it_was(lab: Lab) -> None:
+    """A virtual machine's clock stands still with it, and is late from then on."""
+    pause = 3.0
+    with Recorder(lab) as recorder:
+        with inject(lab, kind("pause"), NODE) as fault:
+            eventually(lambda: fault.elapsed() >= pause, pause + 1, "it has stood still")
+        before, after = restarted(lab[NODE])
+        (at,) = when_started(recorder)
+    assert before - recorder.clock_error() <= at <= after + recorder.clock_error()
 
 
 def test_the_list_of_faults_has_each_with_why_it_is_not_possible(lab: Lab) -> None:

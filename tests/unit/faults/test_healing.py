@@ -84,6 +84,42 @@ def test_healing_that_fails_hides_no_failure_and_leaves_the_fault_written_down(l
     assert [entry.kind for entry in ledger.standing(lab)] == ["pause"]
 
 
+def test_a_failure_tells_beside_itself_that_its_fault_does_not_heal(lab: Lab) -> None:
+    kind, problem = Noted(broken="heal"), AssertionError("the test's own")
+    with pytest.raises(AssertionError):
+        block(lab, kind, problem)
+    told = ["pause of coreos-1 is not healed: cannot heal; `lab heal` tries again"]
+    assert getattr(problem, "__notes__", told) == told  # Python 3.10 has no notes
+
+
+class Impatient(Noted):
+    """Somebody presses Ctrl-C while it heals, so many times."""
+
+    def __init__(self, times: int) -> None:
+        super().__init__()
+        self._times = times
+
+    def heal(self, lab: Lab, target: Target) -> None:
+        super().heal(lab, target)
+        if len(self.done) <= self._times + 1:
+            raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize("problem", [None, AssertionError("the test's own")])
+def test_who_interrupts_the_healing_goes_once_it_is_done(lab: Lab, problem: BaseException | None) -> None:
+    kind = Impatient(times=1)
+    with pytest.raises(KeyboardInterrupt):
+        block(lab, kind, problem)
+    assert kind.done == ["inject", "heal", "heal"]
+    assert ledger.standing(lab) == []
+
+
+def test_who_interrupts_it_twice_goes_at_once_and_the_fault_stays_written_down(lab: Lab) -> None:
+    with pytest.raises(KeyboardInterrupt):
+        block(lab, Impatient(times=2))
+    assert [entry.kind for entry in ledger.standing(lab)] == ["pause"]
+
+
 def test_who_wants_to_look_does_so_before_the_healing(lab: Lab) -> None:
     kind = Noted()
     lab.on_trouble = lambda problem: kind.done.append(f"looked at {problem}")

@@ -13,7 +13,9 @@ import pytest
 
 from lab import store, topology
 from lab.errors import UserError
+from lab.faults import ledger
 from lab.pytest_lab import Session
+from lab.roles import Target
 from lab.running import Lab
 
 CHECKOUT = Path(__file__).resolve().parents[3]
@@ -96,11 +98,26 @@ def test_a_lab_that_is_kept_is_entered_by_its_own_first_machine(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     run = Session(LAB_YAML, tmp_path, name="t-mine", keep=True)
-    run.lab = cast(Lab, SimpleNamespace(specs={"host-1": None, "host-2": None}))
+    run.lab = cast(Lab, SimpleNamespace(specs={"host-1": None, "host-2": None}, folder=tmp_path))
 
     run.down()
 
-    assert "`lab --lab t-mine ssh host-1` gets in" in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert "`lab --lab t-mine ssh host-1` gets in" in said
+    assert "in place" not in said
+
+
+def test_a_lab_that_is_kept_with_a_fault_in_place_says_so(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = Session(LAB_YAML, tmp_path, name="t-mine", keep=True)
+    run.lab = cast(Lab, SimpleNamespace(specs={"host-1": None}, folder=tmp_path))
+    ledger.begin(run.lab, "mute", Target(("host-1",)))
+
+    run.down()
+
+    said = capsys.readouterr().err
+    assert "in place: mute of host-1; `lab --lab t-mine heal` heals it" in said
 
 
 def test_tests_of_one_topology_follow_one_another(pytester: pytest.Pytester) -> None:
