@@ -15,6 +15,7 @@ from scenarios.dockreg.traffic import Traffic
 
 Figure = Callable[[str, float, str], None]
 RELOADS = 10
+WITHIN_A_RELOAD = 0.8  # seconds: what one takes, roughly, from the key's change to the new worker
 
 
 @pytest.fixture(scope="module")
@@ -117,6 +118,24 @@ def test_no_request_fails_while_haproxy_is_reloaded(
     assert master(balanced) == first
     assert traffic.failed == [], traffic.complaints()
     assert set(traffic.answers()) == {one.name for one in instances}
+
+
+@pytest.mark.claim("B12")
+def test_a_change_while_haproxy_is_being_reloaded_is_not_lost(
+    balanced: Dockreg, instances: list[Instance]
+) -> None:
+    """HAProxy's master hears no signal while it is busy with an earlier one, at whatever moment that is."""
+    addresses = balanced.addresses()
+    pair = {f"10.1.0.101:{number}" for number in (1101, 1102)}
+    for number in range(RELOADS):
+        for address in sorted(pair):
+            balanced.lab.etcd.set(f"/service/{address}", "running", ttl=120)
+            pause = time.monotonic() + number * WITHIN_A_RELOAD / RELOADS
+            eventually(lambda: time.monotonic() >= pause, WITHIN_A_RELOAD, "the next change", every=0.01)  # noqa: B023
+        eventually(lambda: set(servers(balanced)) == addresses | pair, balanced.patience, "all are known")
+        for address in sorted(pair):
+            balanced.lab.etcd.delete(f"/service/{address}")
+        eventually(lambda: set(servers(balanced)) == addresses, balanced.patience, "the pair has gone")
 
 
 @pytest.mark.claim("B12")
