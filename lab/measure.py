@@ -12,7 +12,7 @@ from lab.breakdown import Share, ends, split
 from lab.errors import MachineError
 from lab.faults import Kind
 from lab.health import Void, patience, require_start
-from lab.measurement import Budget, Measurement, Stack
+from lab.measurement import Budget, Measurement, Stack, Verdict, unmeasured
 from lab.probe import TIMEOUT, Probe
 from lab.recorder import Recorder
 from lab.running import Lab
@@ -41,26 +41,31 @@ def measure(
     amount: str = "",
     meanwhile: Callable[[], None] | None = None,
     trail: Callable[[Sequence[Event]], None] | None = None,
+    told: bool = False,
 ) -> Measurement:
     """Make the fault, hold it for `hold` seconds and until clients are served again, then heal it.
 
     A service that `recovers` gets the budget's time for that; one that cannot come back while the fault
     is in place is healed after `hold`. `meanwhile` runs while it is in place. `trail` gets the timeline if
-    there is no result. The result's verdict is "void" when the lab or the stack was sick before, or the
-    probe stood still.
-    Raises MachineError when the lab is not whole again afterwards, NotPossible where the fault cannot be
-    made.
+    there is no result. Of an outage that is to be `told` more must be known than its end. The result's
+    verdict is "void" when the lab, the stack or its page was sick before, or the probe stood still, and
+    "impossible" where the fault cannot be made.
+    Raises MachineError when the lab is not whole again afterwards.
     """
     __tracebackhide__ = True
-    if reason := kind.available(lab):
-        raise faults.NotPossible(f"{kind.name} is not possible here: {reason}")
     began, void, lasting, looked = time.time(), "", list[str](), list[str]()
+
+    def nothing(verdict: Verdict, why: str) -> Measurement:
+        aim, provider = target or kind.default, lab.record.provider
+        return unmeasured(stack, kind.name, aim, provider, budget, verdict, why, name=name, began=began)
+
+    if reason := kind.available(lab):
+        return nothing("impossible", reason)
     try:
         if stack.ready is not None:
             stack.ready()
     except MachineError as problem:
-        why = f"void, no measurement: the stack is not whole: {problem}"
-        return _void(lab, stack, kind, target, budget, name, began, why)
+        return nothing("void", f"void, no measurement: the stack is not whole: {problem}")
     probe, kept = probes(lab, stack)
     # of a request that hangs nothing is known for that long: a second of it is in STEADY
     unknown = max(0.0, probe.timeout - TIMEOUT)
@@ -69,12 +74,15 @@ def measure(
         try:
             require_start(lab, f"{kind.name} of {target or kind.default}", stack.units)
         except Void as problem:
-            return _void(lab, stack, kind, target, budget, name, began, str(problem))
+            return nothing("void", str(problem))
         if trail is not None:
             running.push(_trailing(recorder, probe, trail))
         running.enter_context(probe)
         running.enter_context(kept)
-        _steady(probe, time.monotonic() + BEFORE, patience(lab))
+        try:
+            _steady(probe, time.monotonic() + BEFORE, patience(lab))
+        except MachineError as problem:
+            return nothing("void", f"void, no measurement: before the fault, {problem}; {probe.summary()}")
         start = min(sample.start for sample in list(probe.samples))
         with faults.inject(lab, kind, target, amount=amount, units=stack.units, checked=False) as fault:
             if meanwhile is not None:
@@ -99,13 +107,15 @@ def measure(
     events = recorder.events(probe.outages)
     outages = probe.outages
     try:
-        probe.require_sound(STALL)
+        for one in (probe, kept):
+            one.require_sound(STALL)
         lost = sum(outage.ms for outage in outages)
         void = "; ".join(judge.undecided(lost, budget.ms, probe.blind * 1000))
     except Void as problem:
         void = str(problem)
     shares = explained(outages, events, fault.at, stack)
     complaints = lasting + judged(stack, budget, outages, shares, events, fault.at, healed)
+    complaints += judge.untold(shares) if told else []
     complaints += looked if complaints else []
     return Measurement(
         name=name or f"{stack.name}-{kind.name}",
@@ -218,33 +228,3 @@ def _trailing(
         return False
 
     return leave
-
-
-def _void(
-    lab: Lab, stack: Stack, kind: Kind, target: str, budget: Budget, name: str, began: float, why: str
-) -> Measurement:
-    now = time.monotonic()
-    return Measurement(
-        name=name or f"{stack.name}-{kind.name}",
-        stack=stack.name,
-        fault=kind.name,
-        target=target or kind.default,
-        provider=lab.record.provider,
-        began=began,
-        start=now,
-        at=now,
-        healed=now,
-        end=now,
-        verdict="void",
-        why=why,
-        budget=budget,
-        outages=(),
-        kept=(),
-        samples=(),
-        kept_samples=(),
-        shares=(),
-        events=(),
-        lag=0.0,
-        clock_error=0.0,
-        aim=target or kind.default,
-    )

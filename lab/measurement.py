@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
@@ -12,7 +13,10 @@ from lab.probe import INTERVAL, TIMEOUT
 from lab.samples import Outage, Sample, percentiles
 from lab.timeline import Event
 
-Verdict = Literal["within", "over", "void"]
+# over: of the budget, or of a part's bound; void: measured nothing; failed: the lab or the stack broke;
+# impossible: the fault cannot be made in this lab
+Verdict = Literal["within", "over", "void", "failed", "impossible"]
+SOUND = ("within", "over")  # the verdicts of a measurement that has figures
 
 
 @dataclass(frozen=True)
@@ -73,6 +77,11 @@ class Measurement:
     timeout: float = 0.0
 
     @property
+    def sound(self) -> bool:
+        """Whether its figures say anything of the stack."""
+        return self.verdict in SOUND
+
+    @property
     def whom(self) -> str:
         """Whom the fault hits, as a reader says it."""
         aim = re.sub(r"machine_of\(([^)]+)\)", r"\1's machine", self.aim).replace(".service", "")
@@ -96,3 +105,43 @@ class Measurement:
     @property
     def latency(self) -> dict[float, float]:
         return percentiles(self.samples)
+
+
+def unmeasured(
+    stack: Stack,
+    fault: str,
+    target: str,
+    provider: str,
+    budget: Budget,
+    verdict: Verdict,
+    why: str,
+    *,
+    name: str = "",
+    began: float | None = None,
+) -> Measurement:
+    """A measurement without figures, so that a report has its cell, and says why there are none."""
+    now = time.monotonic()
+    return Measurement(
+        name=name or f"{stack.name}-{fault}",
+        stack=stack.name,
+        fault=fault,
+        target=target,
+        provider=provider,
+        began=time.time() if began is None else began,
+        start=now,
+        at=now,
+        healed=now,
+        end=now,
+        verdict=verdict,
+        why=why,
+        budget=budget,
+        outages=(),
+        kept=(),
+        samples=(),
+        kept_samples=(),
+        shares=(),
+        events=(),
+        lag=0.0,
+        clock_error=0.0,
+        aim=target,
+    )

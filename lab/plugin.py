@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 FIGURE = "figure: "  # how a measured value is called among a test's properties
 VERDICT = "verdict"  # what a measured failover has besides: its figures are in a table of their own
 CLAIM = "claim"
+IN_PART = "hold in part"
 NEEDS = "lab"  # a test that has this fixture, itself or through another one, needs machines
 SESSION = pytest.StashKey["Session"]()
 BUNDLE = pytest.StashKey[tuple[object, str]]()
@@ -195,7 +196,10 @@ def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> Non
 
 
 def claims_line(reports: list[pytest.TestReport]) -> str:
-    """`claims: A1 A2 hold; A7 FAILS; A9 not shown`, or nothing if no test of a claim was run."""
+    """`claims: A1 A2 hold; A3 holds in part; A7 FAILS; A9 not shown`; nothing if no claim's test was run.
+
+    One holds in part if tests of it were skipped.
+    """
     states: dict[str, set[str]] = {}
     for report in reports:
         failed = report.failed or hasattr(report, "wasxfail")
@@ -206,18 +210,21 @@ def claims_line(reports: list[pytest.TestReport]) -> str:
                 state = "FAILS" if failed else "not shown" if report.skipped else "hold"
                 states.setdefault(str(claim), set()).add(state)
     parts = []
-    for state in ("hold", "FAILS", "not shown"):  # one failure weighs more than all that was shown
+    for state in ("hold", IN_PART, "FAILS", "not shown"):
         of_state = [claim for claim, seen in states.items() if _worst(seen) == state]
         if of_state:
             of_state.sort(key=lambda claim: [int(part) if part.isdigit() else 0 for part in _parts(claim)])
             of_state.sort(key=lambda claim: claim[:1])
-            word = "holds" if state == "hold" and len(of_state) == 1 else state
+            word = state.replace("hold", "holds") if len(of_state) == 1 else state
             word = "FAIL" if state == "FAILS" and len(of_state) > 1 else word
             parts.append(f"{' '.join(of_state)} {word}")
     return f"claims: {'; '.join(parts)}" if parts else ""
 
 
 def _worst(seen: set[str]) -> str:
+    """What is said of a claim: one failure weighs more than all that was shown."""
+    if seen == {"hold", "not shown"}:
+        return IN_PART
     return next(state for state in ("FAILS", "hold", "not shown") if state in seen)
 
 

@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from lab.errors import UserError
+from lab.errors import MachineError, UserError
 from lab.plugin import EXTRA, FIGURE, VERDICT
 from lab.plugin_workers import handed, worker
 
 if TYPE_CHECKING:
-    from lab.measurement import Measurement
+    from lab.faults import Kind
+    from lab.measurement import Budget, Measurement, Stack
     from lab.recorder import Recorder
     from lab.running import Lab
     from lab.timeline import Event
@@ -97,9 +98,13 @@ def timeline(lab: Lab, request: pytest.FixtureRequest) -> Iterator[Recorder]:
 def measured(
     lab: Lab, request: pytest.FixtureRequest, record_property: Callable[[str, object], None]
 ) -> Callable[..., Measurement]:
-    """`measured(stack, kind, target, budget)` measures, keeps, reports, and fails the test over budget."""
+    """`measured(stack, kind, target, budget)` measures, keeps, reports, and fails the test over budget.
+
+    The test is skipped where the fault is not possible; the report has its cell, with the reason.
+    """
     from lab import runs
     from lab.measure import measure
+    from lab.measurement import unmeasured
     from lab.timeline import lines
 
     config, bundle = request.config, _bundle(request.node)
@@ -107,18 +112,28 @@ def measured(
     def trail(events: Sequence[Event]) -> None:
         bundle[TIMELINE] = lambda: lines(events)
 
-    def take(*words: Any, **options: Any) -> Measurement:
+    def keep(result: Measurement) -> None:
+        if RUN not in config.stash:
+            config.stash[RUN] = runs.begin(handed(config, RUN_NAME))
+        runs.save(config.stash[RUN], result)
+
+    def take(stack: Stack, kind: Kind, target: str, budget: Budget, **options: Any) -> Measurement:
         __tracebackhide__ = True
         for _ in range(1 + MOST_VOID):
-            result = measure(lab, *words, trail=trail, **options)
+            try:
+                result = measure(lab, stack, kind, target, budget, trail=trail, **options)
+            except (MachineError, UserError) as problem:  # the cell has failed, and the report is to say so
+                aim, provider, why = target or kind.default, lab.record.provider, str(problem)
+                keep(unmeasured(stack, kind.name, aim, provider, budget, "failed", why))
+                raise
             bundle.update(files(result))
-            if RUN not in config.stash:
-                config.stash[RUN] = runs.begin(handed(config, RUN_NAME))
-            runs.save(config.stash[RUN], result)
+            keep(result)
             if result.verdict != "void" or not result.samples:
                 break
         for name, value in properties(result).items():
             record_property(name, value)
+        if result.verdict == "impossible":
+            pytest.skip(f"{result.fault} is not possible here: {result.why}")
         if result.verdict == "void":
             pytest.fail(f"void, not measured: {result.why}", pytrace=False)
         if result.verdict == "over":
@@ -188,6 +203,8 @@ def properties(result: Measurement) -> dict[str, str]:
     """What JUnit's report is told of a measurement: outage and its parts, requests, verdict."""
     from lab import report_text
 
+    if not result.sound and not result.samples:
+        return {VERDICT: result.verdict}
     told = {
         "outage": f"{result.outage_ms:.0f} ms",
         "failed requests": f"{result.failed} of {len(result.samples)}",

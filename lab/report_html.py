@@ -9,13 +9,12 @@ from lab import report_svg
 from lab.markup import Markup, element, joined
 from lab.measurement import Measurement
 from lab.report_lanes import machines_of
-from lab.report_rows import Change, Row, rows
-from lab.report_text import ms, request
+from lab.report_rows import WORDS, Change, Row, rows
+from lab.report_text import figures, ms, request
 from lab.runs import Run
 from lab.samples import backends, kinds
 
 STYLE = Path(__file__).with_name("report.css")
-WORDS = {"within": "within budget", "over": "over budget", "void": "void"}
 Nights = Mapping[tuple[str, str], Sequence[tuple[str, float, float]]]
 
 
@@ -38,13 +37,13 @@ def page(run: Run, nights: Nights | None = None, changes: Sequence[Change] = (),
 
 
 def _head(run: Run, table: Sequence[Row]) -> Markup:
-    counts = {word: sum(one.verdict == word for one in run.measurements) for word in WORDS}
+    counts = {verdict: sum(one.verdict == verdict for one in run.measurements) for verdict in WORDS}
     providers = ", ".join(sorted({measured.provider for measured in run.measurements})) or "nothing"
     said = [Markup(f"{counts['within']} within budget")]
     said += [
-        element("b", f"{counts[word]} {WORDS[word]}", class_=word)
-        for word in ("over", "void")
-        if counts[word]
+        element("b", f"{counts[verdict]} {word}", class_=verdict)
+        for verdict, word in WORDS.items()
+        if counts[verdict] and verdict != "within"
     ]
     title = run.title[0].upper() + run.title[1:]
     text = f"{title}: {len(run.measurements)} measurements in {len(table)} cells on {providers}; "
@@ -88,9 +87,7 @@ def _matrix(table: Sequence[Row], ids: Mapping[int, str]) -> Markup:
             _line(
                 row.stack,
                 row.fault,
-                (ms(row.median), "n"),
-                (ms(row.worst), "n"),
-                (f"{row.failed} of {row.asked}", "n"),
+                *((text, "n") for text in figures(row)),
                 (ms(row.budget), "n"),
                 meter,
                 (WORDS[row.verdict], row.verdict),
@@ -115,7 +112,11 @@ def _matrix(table: Sequence[Row], ids: Mapping[int, str]) -> Markup:
 def _measurement(measured: Measurement, anchor: str) -> Markup:
     tag = element("span", WORDS[measured.verdict], class_=f"tag {measured.verdict}")
     title = f"{measured.stack}: {measured.fault} of {measured.target} "
-    content = [element("h2", title, tag), _figures(measured), _notes(measured)]
+    content = [
+        element("h2", title, tag),
+        *([_figures(measured)] if measured.samples else []),
+        _notes(measured),
+    ]
     if measured.samples:
         content += [report_svg.timeline(measured), _legend(measured), _shares(measured), _log(measured)]
     return element("section", joined(content), id=anchor, class_="measurement")

@@ -3,19 +3,27 @@
 from __future__ import annotations
 
 import statistics
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from lab.measurement import Measurement
+from lab.measurement import Measurement, Verdict
 from lab.runs import Run
 
 WORSE_MS = 250.0  # a change of less is a busy host's noise
 WORSE_SHARE = 0.2
+# What a cell is called, by the worst of its measurements
+WORDS: Mapping[Verdict, str] = {
+    "failed": "failed",
+    "over": "over budget",
+    "within": "within budget",
+    "void": "void",
+    "impossible": "not possible here",
+}
 
 
 @dataclass(frozen=True)
 class Row:
-    """One cell of the matrix, over all its repetitions; times in ms. Void ones count for no figure."""
+    """One cell of the matrix, over all its repetitions; times in ms. Only sound ones count for figures."""
 
     stack: str
     fault: str  # and whom it hits
@@ -26,24 +34,29 @@ class Row:
     failed: int
     asked: int
     budget: float
-    verdict: str
+    verdict: Verdict
     why: str
     measurements: Sequence[Measurement]
 
     @property
     def longest(self) -> Measurement:
-        """The one with the worst outage; a void one only where there is no other."""
-        sound = [measured for measured in self.measurements if measured.verdict != "void"]
-        return max(sound or self.measurements, key=lambda measured: measured.outage_ms)
+        """The one with the worst outage; one without figures only where there is no other."""
+        return max(self.sound or self.measurements, key=lambda measured: measured.outage_ms)
+
+    @property
+    def sound(self) -> list[Measurement]:
+        """The measurements that the figures are made of."""
+        return [measured for measured in self.measurements if measured.sound]
 
 
-def rows(measurements: Iterable[Measurement]) -> list[Row]:
+def rows(measurements: Iterable[Measurement], apart: bool | None = None) -> list[Row]:
     """The cells, stack by stack, in the order in which they were first measured.
 
-    Where containers and virtual machines were measured, a cell of each kind, named by its provider.
+    Where containers and virtual machines were measured, or `apart` says so, a cell of each kind, named by
+    its provider.
     """
     every = list(measurements)
-    several = len({measured.provider for measured in every}) > 1
+    several = _mixed(every) if apart is None else apart
     stacks: dict[str, dict[str, list[Measurement]]] = {}
     for measured in every:
         cell = f"{measured.cell} ({measured.provider})" if several else measured.cell
@@ -54,16 +67,16 @@ def rows(measurements: Iterable[Measurement]) -> list[Row]:
 
 
 def _row(stack: str, fault: str, of_cell: Sequence[Measurement]) -> Row:
-    sound = [measured for measured in of_cell if measured.verdict != "void"]
+    sound = [measured for measured in of_cell if measured.sound]
     times = [measured.outage_ms for measured in sound]
     verdicts = {measured.verdict for measured in of_cell}
     # what was void has been measured anew: a cell is void only if it has never been measured soundly
-    verdict = next(verdict for verdict in ("over", "within", "void") if verdict in verdicts)
+    verdict = next(verdict for verdict in WORDS if verdict in verdicts)
     return Row(
         stack=stack,
         fault=fault,
         count=len(of_cell),
-        void=len(of_cell) - len(sound),
+        void=sum(measured.verdict == "void" for measured in of_cell),
         median=statistics.median(times) if times else 0.0,
         worst=max(times, default=0.0),
         failed=sum(measured.failed for measured in sound),
@@ -88,23 +101,26 @@ class Change:
 
 def compare(before: Run, after: Run) -> list[Change]:
     """Every cell of either run, with a word on what became of it."""
-    old = {(row.stack, row.fault): row for row in rows(before.measurements)}
-    new = {(row.stack, row.fault): row for row in rows(after.measurements)}
+    apart = _mixed(before.measurements) or _mixed(after.measurements)
+    old = {(row.stack, row.fault): row for row in rows(before.measurements, apart)}
+    new = {(row.stack, row.fault): row for row in rows(after.measurements, apart)}
     return [
         Change(*cell, old.get(cell), new.get(cell), _word(old.get(cell), new.get(cell)))
         for cell in [*old, *(cell for cell in new if cell not in old)]
     ]
 
 
+def _mixed(measurements: Iterable[Measurement]) -> bool:
+    """Whether both containers and virtual machines were measured."""
+    return len({measured.provider for measured in measurements}) > 1
+
+
 def _word(before: Row | None, after: Row | None) -> str:
     if before is None or after is None:
         return "new" if before is None else "gone"
     if before.verdict != after.verdict:
-        return (
-            f"{before.verdict} budget, now {after.verdict}"
-            if "void" not in (before.verdict, after.verdict)
-            else "void"
-        )
+        unsound = next((row for row in (after, before) if not row.sound), None)
+        return WORDS[unsound.verdict] if unsound else f"{before.verdict} budget, now {after.verdict}"
     difference = after.median - before.median
     if abs(difference) < max(WORSE_MS, WORSE_SHARE * before.median):
         return "same"
@@ -116,6 +132,6 @@ def nights(kept: Iterable[Run]) -> dict[tuple[str, str], list[tuple[str, float, 
     found: dict[tuple[str, str], list[tuple[str, float, float]]] = {}
     for run in kept:
         for row in rows(run.measurements):
-            if row.verdict != "void":
+            if row.sound:
                 found.setdefault((row.stack, row.fault), []).append((run.name, row.median, row.worst))
     return found

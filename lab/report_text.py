@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from lab.measurement import Measurement
-from lab.report_rows import Change, Row, rows
+from lab.report_rows import WORDS, Change, Row, rows
 
 BLOCKS = " ▁▂▃▄▅▆▇█"
 
@@ -24,16 +24,21 @@ def table(measurements: Sequence[Measurement]) -> list[str]:
                 row.stack,
                 row.fault,
                 f"{row.count} ({row.void} void)" if row.void else str(row.count),
-                ms(row.median),
-                ms(row.worst),
-                f"{row.failed} of {row.asked}",
+                *figures(row),
                 ms(row.budget),
-                row.verdict,
+                WORDS[row.verdict].removesuffix(" budget"),
                 longest_part(row),
             )
         )
     reasons = [f"{row.stack} {row.fault}: {row.why}" for row in found if row.why]
     return [*columns(lines), *reasons, *asked(measurements)]
+
+
+def figures(row: Row) -> tuple[str, str, str]:
+    """Median and maximum of a cell's outages, and its failed requests; dashes where nothing was measured."""
+    if not row.sound:
+        return "-", "-", "-"
+    return ms(row.median), ms(row.worst), f"{row.failed} of {row.asked}"
 
 
 def asked(measurements: Sequence[Measurement]) -> list[str]:

@@ -74,6 +74,10 @@ class Workload:
         before = self.acknowledged()
         eventually(lambda: self.acknowledged() >= before + count, within, f"{count} more operations")
 
+    def begun_since(self, moment: float) -> list[Operation]:
+        """The operations that were begun after that moment (monotonic) and have ended by now."""
+        return [operation for operation in list(self.history) if operation.start >= moment]
+
     def registers(self) -> list[Operation]:
         """What was done to the registers and the counter, whose history must be linearizable."""
         return [one for one in self.history if not one.key.startswith(SET)]

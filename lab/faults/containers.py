@@ -2,17 +2,29 @@
 
 from __future__ import annotations
 
+import shlex
+
+from lab.errors import MachineError
+from lab.etcd import moment
 from lab.faults.base import Kind
-from lab.faults.units import revive
+from lab.faults.units import REVIVED_WITHIN_EMULATED, revive
+from lab.node import Node
 from lab.roles import Target
 from lab.running import Lab
+from lab.waiting import eventually
+
+SUPERVISED = 3.0  # seconds in which whoever keeps a container has started it again: runit waits for one
+STARTED_WITHIN = REVIVED_WITHIN_EMULATED
 
 
 class ContainerKilled(Kind):
-    """Target `apache.service`: the container of that name, on the machine where fleet runs it."""
+    """Target `apache.service`: the container of that name, on the machine where fleet runs it.
+
+    Its unit, or what else keeps it, decides what follows; one that nobody starts is started by the healing.
+    """
 
     name = "container-killed"
-    summary = "kill a container; its unit decides what follows"
+    summary = "kill a container; healed by starting it, unless its supervisor has"
     needs_what = True
 
     def inject(self, lab: Lab, target: Target, amount: str) -> None:
@@ -21,6 +33,9 @@ class ContainerKilled(Kind):
 
     def heal(self, lab: Lab, target: Target) -> None:
         revive(lab, target)
+        for name in target.machines:
+            if _stays_dead(lab[name], target.what):
+                lab[name].run(["docker", "start", target.what], timeout=STARTED_WITHIN)
 
 
 class ContainerPaused(Kind):
@@ -36,7 +51,33 @@ class ContainerPaused(Kind):
 
     def heal(self, lab: Lab, target: Target) -> None:
         for name in target.machines:
-            node = lab[name]
-            asked = ["docker", "inspect", "--format={{.State.Paused}}", target.what]
-            if node.run(asked, check=False).stdout.strip() == "true":
-                node.run(["docker", "unpause", target.what])
+            state, _ = _state(lab[name], target.what)
+            if state == "paused":
+                lab[name].run(["docker", "unpause", target.what])
+
+
+def _state(node: Node, container: str) -> tuple[str, float]:
+    """Docker's word for a container ("exited", "paused"; "" if there is none), and seconds since its end.
+
+    Raises MachineError if Docker does not answer: nobody knows then whether anything has to be healed.
+    """
+    form = shlex.quote("--format={{.State.Status}} {{.State.FinishedAt}}")
+    asked = node.run(f"date +%s.%N; docker inspect {form} {shlex.quote(container)}", check=False)
+    if asked.ok:
+        now, state, finished = asked.stdout.split()
+        return state, float(now) - moment(finished)
+    if "no such" in asked.stderr.lower():
+        return "", 0.0
+    raise MachineError(f"{node.name}: docker inspect {container}: {asked.stderr.strip() or 'no answer'}")
+
+
+def _stays_dead(node: Node, container: str) -> bool:
+    """Whether nobody has started a container again in the time in which its supervisor would have."""
+
+    def settled() -> str:
+        state, since = _state(node, container)
+        if not state:
+            return "removed"  # by its unit, which has made none of this name
+        return state if state != "exited" or since > SUPERVISED else ""
+
+    return eventually(settled, 2 * SUPERVISED, f"{container} on {node.name} is started, or left") == "exited"

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from lab.errors import UserError
 from lab.faults.base import Kind
 from lab.faults.units import revive
 from lab.node import Node
-from lab.roles import Target
+from lab.roles import Target, view
 from lab.running import Lab
 
 
@@ -34,6 +35,15 @@ class LeaderLost(MemberStopped):
     name = "leader-lost"
     summary = "kill etcd's leader and keep it away; healed by starting it"
     default = "leader"
+
+    def check(self, lab: Lab, target: Target, amount: str) -> str:
+        leader = view(lab).leader()
+        if target.machines != (leader,):
+            raise UserError(
+                f"{self.name}: {target} does not lead etcd, {leader or 'nobody'} does; "
+                f"{MemberStopped.name} is for any member"
+            )
+        return super().check(lab, target, amount)
 
     def inject(self, lab: Lab, target: Target, amount: str) -> None:
         for name in target.machines:

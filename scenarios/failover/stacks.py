@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import pytest
@@ -86,16 +86,19 @@ def placed_by_fleet(known: Times) -> dict[str, Bound]:
     }
 
 
-def placed_after_boot(known: Times, held: float) -> dict[str, Bound]:
-    """The same when the whole lab was dark: whoever misses a machine, or places a unit, has to boot first."""
-    boot, election = known.work, known.election
-    return {
-        "detection": Bound(
-            held + boot + election + known.agent_ttl + EXPIRY,
-            "the time held, boot, election, fleet.agent_ttl, etcd's expiry",
-        ),
-        "rescheduling": Bound(boot + ENGINE, "boot of a machine's fleet, its engine's first pass"),
+def out_of_the_dark(bounds: Mapping[str, Bound], known: Times, held: float) -> dict[str, Bound]:
+    """The bounds of a stack whose machines were all dark: who detects, places or follows must start first."""
+    first = {
+        "detection": (held + known.work + known.election, "the time held, boot, election"),
+        "rescheduling": (known.work, "start of fleet"),
+        "reconfiguration": (known.work, "start of the proxies"),
     }
+    later = {
+        phase: Bound(bound.seconds + first[phase][0], f"{first[phase][1]}, {bound.source}")
+        for phase, bound in bounds.items()
+        if phase in first
+    }
+    return {**bounds, **later}
 
 
 def start_dead(lab: Lab, units: Sequence[str]) -> None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Sequence
 
 import pytest
 
@@ -17,6 +18,8 @@ from scenarios.failover.stacks import AT_NIGHT
 
 MEANWHILE = 40  # operations that must be acknowledged while the fault is in place
 PATIENCE, PATIENCE_EMULATED = 60.0, 300.0
+Figure = Callable[[str, float, str], None]
+DENIED = 4  # operations that must have been tried, and not acknowledged, while nobody can promise anything
 FAULTS = (
     ("leader-lost", "leader"),
     ("power-loss", "leader"),
@@ -25,33 +28,71 @@ FAULTS = (
     ("mute", "leader"),
     ("deaf", "leader"),
     ("loss", "leader"),
+    ("disk-full", "follower"),
+    ("clock-step", "leader"),
 )
+AT_NIGHT_ALONE = ("leader-lost", "blackout")  # CI has another test of each
+WITHOUT_A_MAJORITY = (("member-stopped", "majority"), ("pause", "majority"), ("blackout", "all"))
+
+
+def each(faults_of: Sequence[tuple[str, str]]) -> pytest.MarkDecorator:
+    """The test that it marks is made of each of these faults."""
+    return pytest.mark.parametrize(
+        ("name", "target"),
+        [
+            pytest.param(
+                *pair,
+                marks=[pytest.mark.fault(pair[0]), *([AT_NIGHT] if pair[0] in AT_NIGHT_ALONE else [])],
+                id="-".join(pair),
+            )
+            for pair in faults_of
+        ],
+    )
+
+
+@pytest.fixture
+def patience(lab: Lab) -> float:
+    """Seconds in which operations are acknowledged again, once there is a leader."""
+    found = PATIENCE_EMULATED if lab.provider.emulated else PATIENCE
+    eventually(lab.etcd.leader, found, "etcd has a leader", ignoring=(EtcdFailed,))
+    return found
 
 
 @pytest.mark.claim("F3")
-@pytest.mark.parametrize(
-    ("name", "target"),
-    [
-        pytest.param(
-            *pair,
-            marks=[pytest.mark.fault(pair[0]), *([AT_NIGHT] if pair[0] == "leader-lost" else [])],
-            id="-".join(pair),
-        )
-        for pair in FAULTS
-    ],
-)
+@each(FAULTS)
 def test_operations_have_one_order_and_no_acknowledged_write_is_lost(
-    lab: Lab, name: str, target: str, repetition: int, figure: Callable[[str, float, str], None]
+    lab: Lab, name: str, target: str, repetition: int, patience: float, figure: Figure
 ) -> None:
-    patience = PATIENCE_EMULATED if lab.provider.emulated else PATIENCE
-    eventually(lab.etcd.leader, patience, "etcd has a leader", ignoring=(EtcdFailed,))
+    kind = faults.kind(name)
+    if reason := kind.available(lab):
+        pytest.skip(f"{name} is not possible here: {reason}")
+    with Workload(lab, seed=repetition) as work:
+        work.wait_for(MEANWHILE, patience)
+        with inject(lab, kind, target):
+            work.wait_for(MEANWHILE, patience)
+        work.wait_for(MEANWHILE, patience)
+    require_promises(lab, work, figure)
+
+
+@pytest.mark.claim("F3")
+@each(WITHOUT_A_MAJORITY)
+def test_without_a_majority_nothing_is_acknowledged(
+    lab: Lab, name: str, target: str, repetition: int, patience: float, figure: Figure
+) -> None:
     with Workload(lab, seed=repetition) as work:
         work.wait_for(MEANWHILE, patience)
         with inject(lab, faults.kind(name), target):
-            work.wait_for(MEANWHILE, patience)
+            gone = time.monotonic()
+            eventually(lambda: len(work.begun_since(gone)) >= DENIED, patience, "clients ask on")
+            asked = work.begun_since(gone)
         work.wait_for(MEANWHILE, patience)
-    work.require_enough()
+    assert [one for one in asked if one.outcome == "ok"] == []
+    require_promises(lab, work, figure)
 
+
+def require_promises(lab: Lab, work: Workload, figure: Figure) -> None:
+    """All that was acknowledged is there, and there is an order that explains what everybody was told."""
+    work.require_enough()
     final = lab.etcd.get(COUNTER, quorum=True)
     assert final is not None
     figure("operations", len(work.history), "in all")

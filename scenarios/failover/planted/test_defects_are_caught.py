@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from lab import faults
+from lab import asker, faults
 from lab.breakdown import Bound, Service
 from lab.measure import measure
 from lab.measurement import Budget, Measurement, Stack
@@ -134,6 +134,13 @@ def test_a_ttl_that_is_never_set_is_caught(toy: Toy) -> None:
     result = lose(toy, stack)
     assert result.verdict == "over"
     assert f"{KEY} is as it was" in result.why
+
+
+def test_a_probe_that_sleeps_is_caught(toy: Toy, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(asker, "__file__", str(FOLDER / "sleepy_asker.py"))
+    result = lose(toy, toy.start())
+    assert result.verdict == "void"
+    assert "itself stood still" in result.why
 
 
 @AT_NIGHT  # what never comes back is waited for, for two minutes

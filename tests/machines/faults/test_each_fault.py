@@ -14,7 +14,7 @@ from typing import NamedTuple
 import pytest
 
 from lab import faults
-from lab.errors import MachineError
+from lab.errors import MachineError, UserError
 from lab.etcd import EtcdFailed
 from lab.faults import inject, kind, ledger
 from lab.running import Lab
@@ -134,6 +134,16 @@ def test_a_mute_machine_hears_and_a_deaf_one_is_heard(lab: Lab) -> None:
         assert opens(lab, "10.1.0.102", 2379)
 
 
+def test_the_leader_is_not_lost_by_killing_a_follower(lab: Lab) -> None:
+    follower = next(name for name in lab.specs if name != lab.etcd.leader())
+    with (
+        pytest.raises(UserError, match=f"{follower} does not lead etcd"),
+        inject(lab, kind("leader-lost"), follower),
+    ):
+        raise AssertionError("was made all the same")
+    assert ledger.standing(lab) == []
+
+
 def test_loss_is_a_share_of_what_is_sent(lab: Lab) -> None:
     """Three in ten each way: 51 % of echoes are lost; 400 of them are within 12 % of that."""
     node = lab["coreos-1"]
@@ -202,6 +212,7 @@ def test_containers_hang_and_die(lab: Lab) -> None:
         with inject(lab, kind("container-killed"), "coreos-1:sleeper.service"):
             state = ["docker", "inspect", "--format={{.State.Running}}", "sleeper.service"]
             assert node.output(state) == "false"
+        assert node.output(state) == "true", "nobody keeps it, so that the healing must start it"
     finally:
         node.run("docker rm --force sleeper.service", check=False)
 

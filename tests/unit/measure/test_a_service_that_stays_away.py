@@ -49,8 +49,13 @@ class Away(faults.Kind):
         self._server = server
         self._stays = stays
         self.done: list[str] = []
+        self.impossible = ""
+
+    def available(self, lab: Lab) -> str:
+        return self.impossible
 
     def inject(self, lab: Lab, target: Target, amount: str) -> None:
+        self.done.append("made")
         self._server.away = self._stays
 
     def heal(self, lab: Lab, target: Target) -> None:
@@ -95,17 +100,17 @@ class _block:
     def __exit__(self, *problem: object) -> None: ...
 
 
-def taken(lab: Lab, server: Server, kind: Away, seconds: float = 0.3) -> Measurement:
+def taken(lab: Lab, server: Server, kind: Away, seconds: float = 0.3, *, told: bool = False) -> Measurement:
     stack = Stack("toy", lambda: server.url, "here", Service("toy.service", (), ()), interval=0.05)
     budget = Budget(seconds * 1000, "as the test says")
-    return measure(lab, stack, kind, "coreos-1", budget)
+    return measure(lab, stack, kind, "coreos-1", budget, told=told)
 
 
 def test_who_wants_to_look_does_so_while_it_is_away(lab: Lab, server: Server) -> None:
     kind = Away(server, stays=True)
     lab.on_trouble = lambda problem: kind.done.append(f"looked: {str(problem).partition(' answers')[0]}")
     result = taken(lab, server, kind)
-    assert kind.done == [f"looked: {server.url}", "healed"]
+    assert kind.done == ["made", f"looked: {server.url}", "healed"]
     assert result.verdict == "over"
     assert result.why.endswith("for 0 s of it somebody looked, with the fault in place")
 
@@ -120,6 +125,31 @@ def test_nobody_looks_at_a_service_that_is_there(lab: Lab, server: Server) -> No
     kind = Away(server, stays=False)
     lab.on_trouble = lambda problem: kind.done.append(f"looked: {problem}")
     result = taken(lab, server, kind, seconds=60)  # time for a busy host to answer steadily
-    assert kind.done == ["healed"]
+    assert kind.done == ["made", "healed"]
     assert (result.verdict, result.why) == ("within", "")
     assert (result.interval, result.timeout) == (0.05, 1.0), "what was asked, and how patiently, is kept"
+
+
+def test_a_page_that_is_not_there_before_the_fault_makes_the_run_void(
+    lab: Lab, server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(measuring, "patience", lambda lab: 0.5)
+    server.away = True
+    kind = Away(server, stays=True)
+    result = taken(lab, server, kind)
+    assert (result.verdict, result.samples, kind.done) == ("void", (), [])
+    assert "before the fault" in result.why
+    assert "http 503" in result.why
+
+
+def test_what_is_not_possible_is_a_result_and_nothing_is_made(lab: Lab, server: Server) -> None:
+    kind = Away(server, stays=True)
+    kind.impossible = "there is no such thing here"
+    result = taken(lab, server, kind)
+    assert (result.verdict, result.why, kind.done) == ("impossible", "there is no such thing here", [])
+
+
+def test_an_outage_that_is_to_be_told_and_is_not_is_no_success(lab: Lab, server: Server) -> None:
+    result = taken(lab, server, Away(server, stays=True), seconds=60, told=True)
+    assert result.verdict == "over"
+    assert "only this is known" in result.why

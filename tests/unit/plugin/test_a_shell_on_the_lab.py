@@ -134,15 +134,15 @@ def test_a_measurement_whose_service_stays_away_opens_its_shell_while_the_fault_
         """
         import pytest
         from lab.errors import MachineError
-        from tests.unit.report.samples_of_a_run import measurement
+        from tests.unit.report.samples_of_a_run import CELL, measurement
         @pytest.fixture
         def stays_away(pause, monkeypatch):
-            def measure(lab, **_):
+            def measure(lab, *_, **__):
                 with pause():
                     lab.on_trouble(MachineError("http://x answers steadily: not after 41.5 s"))
                 return measurement(verdict="over", why="too long")
             monkeypatch.setattr("lab.measure.measure", measure)
-        def test_it(stays_away, measured): measured()
+        def test_it(stays_away, measured): measured(*CELL)
         """,
     )
     result.assert_outcomes(failed=1)

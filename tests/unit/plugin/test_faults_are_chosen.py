@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from lab import runs
 from lab.plugin_failover import TIMELINE, files, properties
+from lab.report_rows import rows
 from tests.unit.report.samples_of_a_run import measurement
 
 CHECKOUT = Path(__file__).resolve().parents[3]
@@ -30,6 +32,12 @@ def inner(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> pytest.
     pytester.makeini("[pytest]\naddopts = --strict-markers")
     pytester.makepyfile(TESTS)
     return pytester
+
+
+MEASURES = """
+from tests.unit.report.samples_of_a_run import CELL
+def test_it(measured): measured(*CELL)
+"""
 
 
 def run(inner: pytest.Pytester, *words: str) -> pytest.RunResult:
@@ -76,10 +84,44 @@ def test_what_the_probe_slept_through_is_measured_anew_twice_and_nothing_else_is
             return types.SimpleNamespace(name="t-mine")
         """
     )
-    inner.makepyfile("def test_it(measured): measured()")
+    inner.makepyfile(MEASURES)
     result = inner.runpytest_subprocess("-p", "lab.plugin_failover")
     result.assert_outcomes(passed=int(passed), failed=int(not passed))
     assert len(list((inner.path / "home" / "runs" / "latest").glob("*.json"))) == taken
+
+
+@pytest.mark.parametrize(
+    ("ends", "outcome", "verdict"),
+    [
+        ('return unmeasured(*words, "impossible", "a container has no disk")', "skipped", "impossible"),
+        ('raise MachineError("no machine answers")', "failed", "failed"),
+    ],
+)
+def test_a_cell_without_figures_is_in_the_report_all_the_same(
+    inner: pytest.Pytester, monkeypatch: pytest.MonkeyPatch, ends: str, outcome: str, verdict: str
+) -> None:
+    monkeypatch.setenv("LAB_HOME", str(inner.path / "home"))
+    inner.makeconftest(
+        f"""
+        import pytest, types
+        from lab.errors import MachineError
+        from lab.measurement import unmeasured
+        def ends(lab, stack, kind, target, budget, **_):
+            words = (stack, kind.name, target, "nspawn", budget)
+            {ends}
+        @pytest.fixture
+        def lab(monkeypatch):
+            monkeypatch.setattr("lab.measure.measure", ends)
+            return types.SimpleNamespace(name="t-mine", record=types.SimpleNamespace(provider="nspawn"))
+        """
+    )
+    inner.makepyfile(MEASURES)
+    result = inner.runpytest_subprocess("-p", "lab.plugin_failover", "-rs")
+    result.assert_outcomes(**{outcome: 1})
+    result.stdout.fnmatch_lines(["*a container has no disk*" if outcome == "skipped" else "*no machine*"])
+    (kept,) = (inner.path / "home" / "runs" / "latest").glob("*.json")
+    (row,) = rows([runs.load(kept)])
+    assert (row.stack, row.fault, row.verdict) == ("ambassador", "power-loss of coreos-1", verdict)
 
 
 def test_a_measurement_s_properties_name_its_outage_and_what_it_went_to() -> None:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+from lab import faults
 from lab.breakdown import Bound, Service, ends, split
-from lab.measurement import Budget, Measurement
+from lab.measurement import Budget, Measurement, Stack
 from lab.runs import Run
 from lab.samples import Sample, outages
 from lab.timeline import Event
@@ -30,6 +31,11 @@ EVENTS = [
 ]
 
 
+STACK = Stack("ambassador", str, "", SERVICE)
+BUDGET = Budget(8000.0, "agent_ttl 3 s + work 5 s")
+CELL = (STACK, faults.kind("power-loss"), "coreos-1", BUDGET)  # what `measured` is asked for
+
+
 def measurement(gone: float = 5.5, **changes: object) -> Measurement:
     """Twelve seconds; no answer from 2 s on for `gone` seconds."""
     kinds = [(n / 100, "timeout" if 2 < n / 100 < 2 + gone else "ok") for n in range(1200)]
@@ -50,7 +56,7 @@ def measurement(gone: float = 5.5, **changes: object) -> Measurement:
         end=12.0,
         verdict="within",
         why="",
-        budget=Budget(8000.0, "agent_ttl 3 s + work 5 s"),
+        budget=BUDGET,
         outages=gaps,
         kept=gaps,
         samples=samples,

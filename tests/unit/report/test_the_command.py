@@ -173,13 +173,13 @@ def test_without_a_run_it_says_how_to_make_one(
 MEASURES = """
 import types
 import pytest
-from tests.unit.report.samples_of_a_run import measurement
+from tests.unit.report.samples_of_a_run import CELL, measurement
 
 @pytest.fixture
 def lab(monkeypatch):
     monkeypatch.setattr("lab.measure.measure", lambda *_, **__: measurement())
     return types.SimpleNamespace(name="t-mine")
-def test_it(measured): measured()
+def test_it(measured): measured(*CELL)
 """
 
 

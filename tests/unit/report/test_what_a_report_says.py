@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 
 from lab import report_html, report_svg, report_text
-from lab.measurement import Measurement
+from lab.measurement import Measurement, unmeasured
 from lab.report_lanes import lanes, strip
 from lab.report_rows import compare, nights, rows
 from lab.timeline import Event
-from tests.unit.report.samples_of_a_run import measurement, run, void
+from tests.unit.report.samples_of_a_run import BUDGET, STACK, measurement, run, void
 
 
 def test_repetitions_are_one_row_with_median_and_maximum() -> None:
@@ -55,6 +55,29 @@ def test_a_cell_that_was_never_measured_soundly_is_void_and_says_why() -> None:
 def test_a_cell_over_its_budget_says_why_it_is_and_not_why_another_was_void() -> None:
     (row,) = rows([blind(), measurement(verdict="over", why="too long"), measurement()])
     assert (row.verdict, row.why, row.void) == ("over", "too long", 1)
+
+
+def test_a_cell_that_is_not_possible_has_its_reason_and_no_figures() -> None:
+    nowhere = impossible()
+    head, line, reason = report_text.table([nowhere])
+    assert " ".join(line[head.index("OUTAGE") :].split()) == "- - - 8000 ms not possible here -"
+    assert reason.endswith("clock-step of follower: a container has the host's clock")
+    page = report_html.page(run("a", nowhere, measurement()))
+    assert "1 within budget, <b" in page
+    assert "1 not possible here</b>" in page
+    assert '<td class="impossible">not possible here</td>' in page
+    assert nights([run("a", nowhere)]) == {}
+
+
+def test_a_cell_that_broke_once_has_failed_whatever_the_others_say() -> None:
+    broken = unmeasured(STACK, "power-loss", "", "nspawn", BUDGET, "failed", "no machine answers")
+    (row,) = rows([measurement(verdict="over"), broken])
+    assert (row.verdict, row.why, row.void, round(row.worst)) == ("failed", "no machine answers", 0, 5500)
+
+
+def impossible() -> Measurement:
+    why = "a container has the host's clock"
+    return unmeasured(STACK, "clock-step", "follower", "nspawn", BUDGET, "impossible", why)
 
 
 def test_the_cells_of_a_stack_follow_one_another_whoever_measured_between_them() -> None:
@@ -162,6 +185,16 @@ def test_runs_are_compared_cell_by_cell() -> None:
     }
     assert compare(before, run("c", measurement(5.6)))[0].word == "same"
     assert compare(before, run("c", measurement(9, verdict="over")))[0].word == "within budget, now over"
+    assert compare(before, run("c", measurement(verdict="failed")))[0].word == "failed"
+
+
+def test_containers_are_compared_with_containers_where_one_run_has_virtual_machines_too() -> None:
+    before = run("a", measurement(5.5))
+    after = run("b", measurement(5.6), measurement(9.5, provider="libvirt"))
+    assert [(one.fault, one.word) for one in compare(before, after)] == [
+        ("power-loss (nspawn)", "same"),
+        ("power-loss (libvirt)", "new"),
+    ]
 
 
 def test_nights_are_a_series_without_void_runs() -> None:
