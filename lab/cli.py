@@ -10,11 +10,11 @@ import signal
 import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from types import FrameType
 from typing import Any, NoReturn
 
 from lab.cli_grammar import COMMANDS
 from lab.errors import MachineError, UserError
+from lab.interruption import ends_by
 from lab.progress import Progress
 from lab.suggest import did_you_mean
 from lab.topology import NAME, Topology
@@ -84,9 +84,9 @@ class Session:
 
 def main(words: Sequence[str]) -> int:
     """Run one command; returns its exit code."""
-    signal.signal(signal.SIGTERM, _terminated)
+    ends_by(signal.SIGTERM, _terminated)
     if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # not under nohup: its terminal has gone
-        signal.signal(signal.SIGHUP, _terminated)
+        ends_by(signal.SIGHUP, _terminated)
     as_json = False
     try:
         options = parser().parse_args(options_first(words))
@@ -180,6 +180,6 @@ def _complain(problem: object, as_json: bool) -> None:
     print(line, file=sys.stderr)
 
 
-def _terminated(number: int, _frame: FrameType | None) -> NoReturn:
-    """Leave through the same door as Ctrl-C, so that a half-made lab is removed."""
-    raise SystemExit(SIGNALLED + number)
+def _terminated(number: int) -> SystemExit:
+    """Leaves through the same door as Ctrl-C, so that a half-made lab is removed."""
+    return SystemExit(SIGNALLED + number)

@@ -14,6 +14,7 @@ import pytest
 
 from lab import plugin_workers
 from lab.errors import MachineError, UserError
+from lab.interruption import ends_by
 from lab.plugin_workers import CHOICES, worker
 
 if TYPE_CHECKING:
@@ -92,14 +93,16 @@ def pytest_report_collectionfinish(config: pytest.Config, items: list[pytest.Ite
 def _labs(pytestconfig: pytest.Config) -> Iterator[Session]:
     """The run's labs, one at a time; the last one goes at the end."""
     session = _session(pytestconfig)
-    before = signal.signal(signal.SIGTERM, _interrupted)  # so that the machines go when CI gives up
+    # so that the machines go when CI gives up, and whenever somebody does
+    before = {number: ends_by(number, _interrupted) for number in (signal.SIGTERM, signal.SIGINT)}
     try:
         yield session
     finally:
         plugin_workers.tell(pytestconfig, session.chosen)
         with _seen(pytestconfig):
             session.down()
-        signal.signal(signal.SIGTERM, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 @pytest.fixture(scope="module")
@@ -284,5 +287,5 @@ class _seen:
             self._open.__exit__(*problem)
 
 
-def _interrupted(_signal: int, _frame: object) -> None:
-    raise KeyboardInterrupt("terminated")
+def _interrupted(number: int) -> KeyboardInterrupt:
+    return KeyboardInterrupt("terminated" if number == signal.SIGTERM else "")

@@ -1,0 +1,57 @@
+"""A signal ends what is under way, also when it comes while an object is finalized."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+CHECKOUT = Path(__file__).resolve().parents[3]
+# Says that it has begun to finalize, and is not done with that for as long as nobody has sent the signal.
+PROGRAM = """
+import signal, time, weakref
+from lab.interruption import ends_by
+
+class Thing:
+    {finalizer}
+
+def slow():
+    print("finalizing", flush=True)
+    until = time.monotonic() + 0.5
+    while time.monotonic() < until:
+        pass
+
+ends_by(signal.SIGTERM, lambda number: SystemExit(128 + number))
+thing = Thing()
+{weak}
+del thing
+time.sleep(20)
+print("went on")
+"""
+
+
+@pytest.mark.parametrize(
+    ("finalizer", "weak"),
+    [("def __del__(self): slow()", ""), ("pass", "weakref.finalize(thing, slow)")],
+    ids=["del", "finalize"],
+)
+def test_a_signal_that_comes_while_an_object_is_finalized_is_not_lost(finalizer: str, weak: str) -> None:
+    words = [sys.executable, "-c", PROGRAM.format(finalizer=finalizer, weak=weak)]
+    with subprocess.Popen(words, cwd=CHECKOUT, stdout=subprocess.PIPE, text=True) as program:
+        assert program.stdout is not None
+        assert program.stdout.readline() == "finalizing\n"
+        program.send_signal(signal.SIGTERM)
+        assert program.wait(10) == 128 + signal.SIGTERM
+        assert program.stdout.read() == ""
+
+
+def test_at_any_other_moment_it_ends_at_once() -> None:
+    program = PROGRAM.format(finalizer="pass", weak="print('here', flush=True)")
+    with subprocess.Popen([sys.executable, "-c", program], cwd=CHECKOUT, stdout=subprocess.PIPE) as running:
+        assert running.stdout is not None
+        assert running.stdout.readline() == b"here\n"
+        running.send_signal(signal.SIGTERM)
+        assert running.wait(10) == 128 + signal.SIGTERM
