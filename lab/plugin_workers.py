@@ -6,7 +6,7 @@ on it is there for the next one.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from pathlib import Path
 from typing import Any
 
@@ -44,11 +44,21 @@ def order(
 ) -> None:
     """Sort tests so that what takes longest is given out first, and small things fill the end.
 
-    Labs of their own come first, then modules on the common one, then all that needs no lab.
+    Labs of their own come first, then modules on the common one, then what needs no lab. Half of the last
+    come right after the first lab: its worker may have to make the box, which the others' labs wait for.
     """
     with_lab = {item.path for item in items if needs_lab(item)}
     common = topology(root)
     items.sort(key=lambda item: 0 if topology(item.path) != common else 1 if item.path in with_lab else 2)
+    first = topology(items[0].path) if items else common
+    plain = list(dict.fromkeys(item.path for item in items if _needs_none(item, with_lab, topology, common)))
+    early = set(plain[1::2])
+    if first != common:
+        items.sort(key=lambda item: 0 if topology(item.path) == first else 1 if item.path in early else 2)
+
+
+def _needs_none(item: pytest.Item, with_lab: Container[Path], topology: Choice, common: Path) -> bool:
+    return topology(item.path) == common and item.path not in with_lab
 
 
 @pytest.hookimpl(optionalhook=True)

@@ -31,7 +31,7 @@ FAULTS = (
     ("disk-full", "follower"),
     ("clock-step", "leader"),
 )
-AT_NIGHT_ALONE = ("leader-lost", "blackout")  # CI has another test of each
+AT_NIGHT_ALONE = ("leader-lost", "blackout", "mute", "deaf")  # the run of all tests has other tests of each
 WITHOUT_A_MAJORITY = (("member-stopped", "majority"), ("pause", "majority"), ("blackout", "all"))
 
 

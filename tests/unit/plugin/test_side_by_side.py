@@ -79,6 +79,30 @@ def test_labs_of_their_own_come_first_and_what_needs_none_last(inner: pytest.Pyt
     assert done == ["test_on_its_own", "test_on_the_common_lab", "test_plain"]
 
 
+def test_half_of_what_needs_no_lab_is_for_those_who_wait_for_the_first_one(inner: pytest.Pytester) -> None:
+    modules(
+        inner,
+        a="def test_plain_1(): pass",
+        b="def test_plain_2(): pass",
+        c="def test_on_the_common_lab(lab): pass",
+        d="def test_on_its_own(lab): pass",
+        e="def test_on_another(lab): pass",
+    )
+    for place in ("d", "e"):
+        (inner.path / place / "lab.yaml").write_text("machines: [{name: host-1}]")
+
+    result = inner.runpytest_subprocess("-n", "1", "-v", *PLUGINS)
+
+    done = [line.rpartition("::")[2].strip() for line in result.outlines if " PASSED " in line]
+    assert done == [
+        "test_on_its_own",
+        "test_plain_2",
+        "test_on_another",
+        "test_on_the_common_lab",
+        "test_plain_1",
+    ]
+
+
 def test_workers_have_labs_of_different_names_that_are_not_too_long() -> None:
     names = [
         Session(None, CHECKOUT, name=name, worker=worker).base
