@@ -12,6 +12,9 @@ from lab.errors import UserError
 
 if TYPE_CHECKING:
     from lab.cli import Session
+    from lab.running import Lab
+
+POWER = ("power-loss", "blackout", "reboot")  # faults that start the machines themselves when they heal
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -65,14 +68,25 @@ def heal(session: Session) -> None:
         session.result({"machine": name, "network": "whole"}, [f"{name} has its networks again"])
         return
     with session.progress.step("healing"):
-        healed = faults.heal_all(lab)
-        for name in lab.specs:  # what `lab cut` and `lab crash` have done is in no ledger
-            lab.resume(name)
-            if lab.state(name) != "running":
-                lab.power_on(name)
-                healed.append(f"power of {name}")
-            lab.heal(name)
+        # first what `lab cut` and `lab crash` have done, which is in no ledger: a fault is healed over SSH
+        given = _give_power(lab)
+        healed = [*given, *faults.heal_all(lab)]
     session.result({"healed": healed}, [f"healed: {', '.join(healed)}" if healed else "nothing was amiss"])
+
+
+def _give_power(lab: Lab) -> list[str]:
+    """Give machines back the networks and the power that no fault has taken; returns what was missing."""
+    from lab.faults import ledger
+
+    own = {name for entry in ledger.standing(lab) if entry.kind in POWER for name in entry.target.machines}
+    given = []
+    for name in lab.specs:
+        lab.resume(name)
+        if lab.state(name) != "running" and name not in own:
+            lab.power_on(name)
+            given.append(f"power of {name}")
+        lab.heal(name)
+    return given
 
 
 def _list(session: Session) -> None:

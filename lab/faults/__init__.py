@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager
+from dataclasses import replace
 
 from lab.errors import MachineError, UserError
 from lab.faults import ledger, network
@@ -108,8 +109,12 @@ def _heal_each(lab: Lab, entries: Iterable[ledger.Entry]) -> tuple[list[str], di
     problems: dict[str, str] = {}
     for entry in entries:
         name = f"{entry.kind} of {entry.target}"
+        here = tuple(machine for machine in entry.target.machines if machine in lab.specs)
         try:
-            heal(lab, kind(entry.kind), entry.target, entry.mark)
+            if here:
+                heal(lab, kind(entry.kind), replace(entry.target, machines=here), entry.mark)
+            else:  # it has left the lab, and what was wrong with it went along
+                ledger.end(lab, entry.mark)
         except (MachineError, UserError) as problem:
             problems[entry.mark] = f"{name} ({problem})"
         else:

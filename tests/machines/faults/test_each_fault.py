@@ -280,6 +280,19 @@ def test_what_a_killed_harness_left_is_healed_by_lab_heal(lab: Lab, tmp_path: Pa
     faults.require_healthy(lab, "after lab heal")
 
 
+def test_a_machine_without_power_keeps_no_fault_of_it_from_healing(lab: Lab) -> None:
+    faults.leave(lab, kind("process-killed"), "coreos-2:fleet.service")
+    lab.power_off("coreos-2")
+    words = [sys.executable, "-m", "lab", "heal"]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "LAB_NAME": lab.name}
+
+    healed = subprocess.run(words, env=environment, check=True, timeout=90, capture_output=True, text=True)
+
+    assert healed.stdout == "healed: power of coreos-2, process-killed of coreos-2:fleet.service\n"
+    assert ledger.standing(lab) == []
+    faults.require_healthy(lab, "after lab heal")
+
+
 def test_a_command_that_is_ended_heals(lab: Lab) -> None:
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "LAB_NAME": lab.name}
     words = [sys.executable, "-m", "lab", "fault", "partition", "coreos-3", "--for", "60s"]

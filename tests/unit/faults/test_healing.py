@@ -44,7 +44,7 @@ class Noted(Kind):
 
 @pytest.fixture
 def lab(tmp_path: Path) -> Lab:
-    return cast(Lab, SimpleNamespace(folder=tmp_path, on_trouble=None))
+    return cast(Lab, SimpleNamespace(folder=tmp_path, on_trouble=None, specs={"coreos-1": None}))
 
 
 def block(lab: Lab, kind: Kind, problem: BaseException | None = None) -> None:
@@ -170,6 +170,18 @@ def test_healing_all_goes_on_past_what_does_not_heal_and_says_so(
         heal_all(lab)
     assert healers["pause"].done == ["heal"]
     assert [entry.kind for entry in ledger.standing(lab)] == ["mute"]
+
+
+def test_a_fault_of_a_machine_that_has_left_the_lab_is_healed_by_that(
+    lab: Lab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    healer = Noted()
+    ledger.begin(lab, "mute", Target(("coreos-4",)))
+    monkeypatch.setattr("lab.faults.kind", lambda name: healer)
+    monkeypatch.setattr("lab.faults.network.clear", lambda lab: [])
+    assert heal_all(lab) == ["mute of coreos-4"]
+    assert healer.done == []
+    assert ledger.standing(lab) == []
 
 
 def test_what_a_cut_network_keeps_from_healing_heals_when_that_is_whole(
