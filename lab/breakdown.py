@@ -10,7 +10,8 @@ from lab.samples import Outage
 from lab.timeline import Event, first
 
 HEARD = 0.2  # seconds by which we may hear of a key's change later than those who act on it
-PHASES = ("detection", "rescheduling", "start", "registration", "reconfiguration", "first answer")
+REGISTRATION, FIRST_ANSWER = "registration", "first answer"
+PHASES = ("detection", "rescheduling", "start", REGISTRATION, "reconfiguration", FIRST_ANSWER)
 
 
 @dataclass(frozen=True)
@@ -133,7 +134,7 @@ def ends(
     mark = note("start", mark, first(inside, mark, "unit", lane=service.unit, what=("started",)))
     # A change of a key is known when a watcher hears of it: the proxies may have been told before us.
     begun = mark
-    note("registration", mark, first(keys, mark, "key", what=service.written))
+    note(REGISTRATION, mark, first(keys, mark, "key", what=service.written))
     followed = [event.at for event in inside if event.kind == "proxy" and event.lane in service.proxies]
     found["reconfiguration"] = max((moment for moment in followed if moment >= begun), default=None)
     return found

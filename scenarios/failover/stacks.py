@@ -121,6 +121,7 @@ def ambassador(article: Article) -> Stack:
         {
             **placed_by_fleet(known),
             "reconfiguration": Bound(CHECK[1], "HAProxy's check, every 1 s"),
+            "first answer": Bound(CHECK[1], "it serves when it is registered; HAProxy's check, every 1 s"),
         },
         ready=lambda: start_dead(article.lab, PROVIDERS + CONSUMERS),
     )

@@ -15,6 +15,7 @@ from lab.running import Lab
 from lab.waiting import eventually, seconds
 from scenarios.failover.stacks import AT_NIGHT
 
+pytestmark = pytest.mark.fault("power-loss")
 FOLDER = Path(__file__).parent
 KEY = "/toy/web"
 WEB, PROXY = "toy-web.service", "toy-proxy.service"

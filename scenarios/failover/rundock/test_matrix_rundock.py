@@ -144,6 +144,7 @@ def bounds(cell: Cell) -> dict[str, Bound]:
     return {
         "detection": silent if cell.fault == "container-paused" else lost,
         "registration": Bound(TWICE, "the announcer's look, every 2 s, twice"),
+        "first answer": Bound(FOLLOWS, "it serves when it is announced; nginx's resolver, every 1 s"),
         **follows,
     }
 

@@ -22,6 +22,14 @@ def test_a_phase_may_take_its_bound_and_the_slack() -> None:
     assert over_bounds(shares, 500) == ["detection took 31000 ms, at most 30000 ms by agent_ttl"]
 
 
+@pytest.mark.parametrize(("seen", "complaints"), [(True, 1), (False, 0)])
+def test_a_service_that_is_registered_serves_and_without_a_registration_nobody_knows(
+    seen: bool, complaints: int
+) -> None:
+    shares = [Share("registration", 10, seen=seen), Share("first answer", 3_000, 0.0, "it serves then")]
+    assert len(over_bounds(shares, 1500)) == complaints
+
+
 @pytest.mark.parametrize(
     ("at", "what", "stale"),
     [(14.0, "expired", False), (12.0, "set", False), (9.0, "refreshed", True), (17.0, "expired", True)],
