@@ -85,8 +85,9 @@ class Session:
 def main(words: Sequence[str]) -> int:
     """Run one command; returns its exit code."""
     ends_by(signal.SIGTERM, _terminated)
-    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # not under nohup: its terminal has gone
-        ends_by(signal.SIGHUP, _terminated)
+    for number, problem in ((signal.SIGINT, lambda _: KeyboardInterrupt()), (signal.SIGHUP, _terminated)):
+        if signal.getsignal(number) is not signal.SIG_IGN:  # in the background, or under nohup
+            ends_by(number, problem)
     as_json = False
     try:
         options = parser().parse_args(options_first(words))
@@ -101,8 +102,12 @@ def main(words: Sequence[str]) -> int:
         _complain(problem, as_json)
         return FAILURE
     except KeyboardInterrupt as problem:
-        _complain("; ".join(["interrupted", *getattr(problem, "__notes__", ())]), as_json)
+        _complain(problem, as_json, "interrupted")
         return INTERRUPTED
+    except SystemExit as problem:
+        if getattr(problem, "__notes__", ()):
+            _complain(problem, as_json, "ended")
+        raise
     except BrokenPipeError:  # `lab status | head -1`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return FAILURE
@@ -174,8 +179,9 @@ def _common() -> Parser:
     return common
 
 
-def _complain(problem: object, as_json: bool) -> None:
-    text = str(problem)
+def _complain(problem: BaseException, as_json: bool, said: str = "") -> None:
+    """Say what went wrong, and what has been noted beside it: a fault that is not healed."""
+    text = "; ".join([said or str(problem), *getattr(problem, "__notes__", ())])
     line = json.dumps({"event": "error", "text": text}) if as_json else f"lab: {text}"
     print(line, file=sys.stderr)
 

@@ -8,7 +8,7 @@ from contextlib import ExitStack
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
-from lab.errors import UserError
+from lab.errors import MachineError, UserError
 
 if TYPE_CHECKING:
     from lab.cli import Session
@@ -69,24 +69,35 @@ def heal(session: Session) -> None:
         return
     with session.progress.step("healing"):
         # first what `lab cut` and `lab crash` have done, which is in no ledger: a fault is healed over SSH
-        given = _give_power(lab)
-        healed = [*given, *faults.heal_all(lab)]
+        healed, problems = _give_power(lab)
+        try:
+            healed += faults.heal_all(lab)
+        except MachineError as problem:
+            problems.append(str(problem))
+    if problems:
+        raise MachineError("; ".join(problems))
     session.result({"healed": healed}, [f"healed: {', '.join(healed)}" if healed else "nothing was amiss"])
 
 
-def _give_power(lab: Lab) -> list[str]:
-    """Give machines back the networks and the power that no fault has taken; returns what was missing."""
+def _give_power(lab: Lab) -> tuple[list[str], list[str]]:
+    """Give machines back the networks and the power that no fault has taken.
+
+    Returns what was missing, and in words which machines do not come back: that keeps no other from it.
+    """
     from lab.faults import ledger
 
     own = {name for entry in ledger.standing(lab) if entry.kind in POWER for name in entry.target.machines}
-    given = []
+    given, problems = list[str](), list[str]()
     for name in lab.specs:
-        lab.resume(name)
-        if lab.state(name) != "running" and name not in own:
-            lab.power_on(name)
-            given.append(f"power of {name}")
-        lab.heal(name)
-    return given
+        try:
+            lab.resume(name)
+            lab.heal(name)
+            if lab.state(name) != "running" and name not in own:
+                lab.power_on(name)
+                given.append(f"power of {name}")
+        except MachineError as problem:
+            problems.append(f"{name}: {problem}")
+    return given, problems
 
 
 def _list(session: Session) -> None:

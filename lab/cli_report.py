@@ -49,8 +49,8 @@ def report(session: Session) -> None:
             {
                 "stack": one.stack,
                 "fault": one.fault,
-                "before_ms": one.before and one.before.median,
-                "after_ms": one.after and one.after.median,
+                "before_ms": one.medians[0],
+                "after_ms": one.medians[1],
                 "change": one.word,
             }
             for one in changes
@@ -100,6 +100,8 @@ def _chosen(names: Sequence[str], last: int | None) -> runs.Run:
 def _row(row: report_rows.Row) -> dict[str, object]:
     document = {name: value for name, value in vars(row).items() if name != "measurements"}
     longest = row.longest
+    if not row.sound:
+        document |= {"median": None, "worst": None}
     return {
         **document,
         "kind": longest.fault,

@@ -10,6 +10,7 @@ from lab.errors import MachineError
 from lab.running import Lab
 
 TRIES = 3
+CUT = 0.01  # seconds to which a machine tells its monotonic clock
 BOTH = 'read -r up _ </proc/uptime; echo "$(date +%s.%N) $up"'  # its wall clock and its monotonic one
 
 
@@ -57,7 +58,7 @@ def placed(uptime: float, offsets: Sequence[Offset], pauses: Iterable[float] = (
     """A machine's monotonic time as the host's. `offsets` are of one boot, as they were measured.
 
     The clock of a virtual machine stands still with it: after a pause (its beginning is a moment of the
-    host's clock) the last offset holds, and until then the first.
+    host's clock) the last offset holds, and until then the first. Between two pauses it is off by the second.
     """
     at = uptime + offsets[0].uptime
     return uptime + offsets[-1].uptime if any(at >= pause for pause in pauses) else at
@@ -74,9 +75,9 @@ def measure(lab: Lab, name: str) -> Offset:
     for _ in range(TRIES):
         sent = time.monotonic()
         wall, uptime = map(float, lab[name].output(BOTH).split())
-        readings.append((sent, (wall, uptime), time.monotonic()))
+        readings.append((sent, (wall, uptime + CUT / 2), time.monotonic()))
     seconds, ahead, error = best(readings)
-    return Offset(boot, seconds, error, ahead)
+    return Offset(boot, seconds, error + CUT / 2, ahead)
 
 
 def measure_all(lab: Lab) -> dict[str, Offset]:

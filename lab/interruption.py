@@ -16,7 +16,8 @@ AGAIN = 0.05  # seconds until a signal that came at a bad moment comes again
 def ends_by(number: int, problem: Callable[[int], BaseException]) -> Any:
     """Have a signal raise `problem(number)` in the main thread; returns the handler that there was.
 
-    Python drops what is raised while an object is finalized, and goes on: such a moment is let pass.
+    Python drops what is raised while an object is finalized, and goes on: such a moment is let pass, where
+    `__del__` or `weakref.finalize` shows it.
     """
 
     def handler(number: int, frame: FrameType | None) -> None:

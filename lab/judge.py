@@ -44,7 +44,7 @@ def over_bounds(shares: Sequence[Share], slack_ms: float) -> list[str]:
 
 def untold(shares: Sequence[Share]) -> list[str]:
     """The complaint about an outage of which no event says what it went to."""
-    seen = [share.name for share in shares if share.seen]
+    seen = [share.name for share in shares if share.seen and share.ms > 0]
     if len(seen) > 1:
         return []
     return [f"of the longest outage only this is known: {', '.join(seen) or 'nothing, as there was none'}"]

@@ -93,8 +93,12 @@ def pytest_report_collectionfinish(config: pytest.Config, items: list[pytest.Ite
 def _labs(pytestconfig: pytest.Config) -> Iterator[Session]:
     """The run's labs, one at a time; the last one goes at the end."""
     session = _session(pytestconfig)
-    # so that the machines go when CI gives up, and whenever somebody does
-    before = {number: ends_by(number, _interrupted) for number in (signal.SIGTERM, signal.SIGINT)}
+    # so that the machines go when CI gives up, a terminal is closed, or somebody wants to stop
+    before = {
+        number: ends_by(number, _interrupted)
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+        if signal.getsignal(number) is not signal.SIG_IGN
+    }
     try:
         yield session
     finally:
@@ -288,4 +292,4 @@ class _seen:
 
 
 def _interrupted(number: int) -> KeyboardInterrupt:
-    return KeyboardInterrupt("terminated" if number == signal.SIGTERM else "")
+    return KeyboardInterrupt(*([] if number == signal.SIGINT else ["terminated"]))

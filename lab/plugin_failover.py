@@ -124,7 +124,9 @@ def measured(
                 result = measure(lab, stack, kind, target, budget, trail=trail, **options)
             except (MachineError, UserError) as problem:  # the cell has failed, and the report is to say so
                 aim, provider, why = target or kind.default, lab.record.provider, str(problem)
-                keep(unmeasured(stack, kind.name, aim, provider, budget, "failed", why))
+                broken = unmeasured(stack, kind.name, aim, provider, budget, "failed", why)
+                keep(broken)
+                bundle.update({name: write for name, write in files(broken).items() if name != TIMELINE})
                 raise
             bundle.update(files(result))
             keep(result)

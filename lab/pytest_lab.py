@@ -140,6 +140,9 @@ class Session:
                 return
             lab, self.lab = self.lab, None
             machine = next(iter(lab.specs))
+            standing = faults_in_place(lab)
+            if standing and (self._borrowed or self._keep):
+                self._progress().note(f"in place: {standing}; `lab --lab {self.name} heal` heals it")
             if self._borrowed:
                 return
             if self._keep:
@@ -148,8 +151,6 @@ class Session:
                     f"lab {self.name!r} is still up: `lab --lab {self.name} ssh {machine}` gets in, "
                     f"--lab-name={self.name} tests on it, `lab --lab {self.name} down` removes it"
                 )
-                if standing := faults_in_place(lab):
-                    self._progress().note(f"in place: {standing}; `lab --lab {self.name} heal` heals it")
                 return
             lifecycle.down(self.name, self._progress())
 

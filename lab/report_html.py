@@ -222,9 +222,8 @@ def _changes(changes: Sequence[Change], against: str) -> Markup:
         _line(
             one.stack,
             one.fault,
-            ("-" if one.before is None else ms(one.before.median), "n"),
-            ("-" if one.after is None else ms(one.after.median), "n"),
-            (one.word, one.word.split()[0]),
+            *(("-" if median is None else ms(median), "n") for median in one.medians),
+            (one.word, one.word.rpartition("now ")[2].split()[0]),
         )
         for one in changes
     ]

@@ -98,6 +98,12 @@ class Change:
     after: Row | None
     word: str
 
+    @property
+    def medians(self) -> tuple[float | None, float | None]:
+        """Both sides' outages in ms; None where there is no cell, or no figure of it."""
+        before, after = (row.median if row and row.sound else None for row in (self.before, self.after))
+        return before, after
+
 
 def compare(before: Run, after: Run) -> list[Change]:
     """Every cell of either run, with a word on what became of it."""
@@ -119,8 +125,9 @@ def _word(before: Row | None, after: Row | None) -> str:
     if before is None or after is None:
         return "new" if before is None else "gone"
     if before.verdict != after.verdict:
-        unsound = next((row for row in (after, before) if not row.sound), None)
-        return WORDS[unsound.verdict] if unsound else f"{before.verdict} budget, now {after.verdict}"
+        return f"{WORDS[before.verdict]}, now {WORDS[after.verdict].removesuffix(' budget')}"
+    if not (before.sound and after.sound):
+        return WORDS[after.verdict]
     difference = after.median - before.median
     if abs(difference) < max(WORSE_MS, WORSE_SHARE * before.median):
         return "same"

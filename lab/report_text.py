@@ -65,8 +65,7 @@ def request(measured: Measurement) -> dict[str, str]:
 def comparison(changes: Sequence[Change]) -> list[str]:
     lines = [("STACK", "FAULT", "BEFORE", "NOW", "CHANGE")]
     for change in changes:
-        before = "-" if change.before is None else ms(change.before.median)
-        after = "-" if change.after is None else ms(change.after.median)
+        before, after = ("-" if median is None else ms(median) for median in change.medians)
         lines.append((change.stack, change.fault, before, after, change.word))
     return columns(lines)
 

@@ -115,7 +115,7 @@ def last(count: int) -> list[Run]:
     found: list[Run] = []
     for name in reversed(names()):
         run = open_run(name)
-        if run.measurements:
+        if any(measured.samples for measured in run.measurements):
             found.insert(0, run)
         if len(found) == count:
             break

@@ -39,8 +39,13 @@ class ClockStep(Kind):
 
     def heal(self, lab: Lab, target: Target) -> None:
         for name in target.machines:
-            # by how much it is off, and not what time it is: that would be late by the way there
-            _set(lab, name, clocks.measure(lab, name).seconds + time.time() - time.monotonic())
+            put_right(lab, name)
+
+
+def put_right(lab: Lab, name: str) -> None:
+    """Set a virtual machine's clock by the host's, to the error of one look at it."""
+    # by how much it is off, and not what time it is: that would be late by the way there
+    _set(lab, name, clocks.measure(lab, name).seconds + time.time() - time.monotonic())
 
 
 def ahead(amount: str) -> float:

@@ -34,6 +34,9 @@ class ContainerKilled(Kind):
     def heal(self, lab: Lab, target: Target) -> None:
         revive(lab, target)
         for name in target.machines:
+            if not _stays_dead(lab[name], target.what):
+                continue
+            revive(lab, target)  # its unit may have heard of it only now
             if _stays_dead(lab[name], target.what):
                 lab[name].run(["docker", "start", target.what], timeout=STARTED_WITHIN)
 

@@ -64,7 +64,7 @@ def test_a_full_disk_takes_no_write_until_it_is_healed(lab: Lab) -> None:
         node.run("rm -f /var/lib/lab-test", sudo=True)
 
 
-@pytest.mark.parametrize("step", ["+60s", "-60s", "+500ms"])
+@pytest.mark.parametrize("step", ["+60s", "-60s", "+1500ms"])
 def test_a_clock_is_off_by_as_much_as_was_asked_for_and_right_again(lab: Lab, step: str) -> None:
     stepped = possible(lab, "clock-step")
     _, known = ahead(lab)

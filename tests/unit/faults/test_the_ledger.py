@@ -9,7 +9,7 @@ from typing import cast
 import pytest
 
 from lab.errors import UserError
-from lab.faults import kind, kinds, ledger
+from lab.faults import clock, kind, kinds, ledger
 from lab.roles import Target
 from lab.running import Lab
 
@@ -73,6 +73,11 @@ def test_names_of_faults_differ_and_a_mistyped_one_has_a_suggestion() -> None:
 def test_an_amount_that_makes_no_sense_is_refused(name: str, amount: str, lab: Lab) -> None:
     with pytest.raises(UserError):
         kind(name).check(lab, ONE, amount)
+
+
+@pytest.mark.parametrize(("amount", "seconds"), [("500ms", 0.5), ("+1m", 60.0), ("-1500ms", -1.5)])
+def test_a_clock_is_stepped_by_what_is_said_and_no_whole_seconds(amount: str, seconds: float) -> None:
+    assert clock.ahead(amount) == seconds
 
 
 def test_a_container_must_be_named(lab: Lab) -> None:

@@ -137,7 +137,7 @@ def test_two_runs_are_compared(report: Call) -> None:
     told = cells(report("--compare", OLD, NEW, "--json"))
     assert [(one["change"], one["before_ms"] is None) for one in told] == [
         ("longer", False),
-        ("gone", False),
+        ("gone", True),  # it was void, and had no figure
         ("new", True),
     ]
 

@@ -185,7 +185,19 @@ def test_runs_are_compared_cell_by_cell() -> None:
     }
     assert compare(before, run("c", measurement(5.6)))[0].word == "same"
     assert compare(before, run("c", measurement(9, verdict="over")))[0].word == "within budget, now over"
-    assert compare(before, run("c", measurement(verdict="failed")))[0].word == "failed"
+
+
+def test_a_cell_without_figures_on_one_side_is_compared_in_words() -> None:
+    sound = run("a", measurement(5.5))
+    broken = run("b", unmeasured(STACK, "power-loss", "", "nspawn", BUDGET, "failed", "no machine answers"))
+    (worse,), (better,) = compare(sound, broken), compare(broken, sound)
+    assert (worse.word, [round(ms) if ms else ms for ms in worse.medians]) == (
+        "within budget, now failed",
+        [5500, None],
+    )
+    assert (better.word, better.medians[0]) == ("failed, now within", None)
+    assert [change.word for change in compare(broken, broken)] == ["failed"]
+    assert " -  " in report_text.comparison([worse])[1]
 
 
 def test_containers_are_compared_with_containers_where_one_run_has_virtual_machines_too() -> None:

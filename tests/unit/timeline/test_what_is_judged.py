@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from lab.breakdown import Share
-from lab.judge import over_bounds, over_budget, stale_keys, undecided
+from lab.judge import over_bounds, over_budget, stale_keys, undecided, untold
 from lab.timeline import Event
 
 
@@ -14,6 +14,14 @@ def test_an_outage_over_its_budget_is_told_with_where_the_budget_comes_from() ->
     assert over_budget(1001, 1000, "agent_ttl 1 s") == [
         "1001 ms without an answer, 1000 ms allowed (agent_ttl 1 s)"
     ]
+
+
+def test_an_outage_is_told_by_more_than_one_part_that_took_time() -> None:
+    first = Share("first answer", 30_000)
+    assert untold([Share("detection", 3_000), first]) == []
+    assert len(untold([Share("detection", 0), first])) == 1, "it was seen before this outage began"
+    assert len(untold([Share("detection", 3_000, seen=False), first])) == 1
+    assert len(untold([])) == 1
 
 
 def test_a_phase_may_take_its_bound_and_the_slack() -> None:
