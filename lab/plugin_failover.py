@@ -124,9 +124,10 @@ def measured(
                 result = measure(lab, stack, kind, target, budget, trail=trail, **options)
             except (MachineError, UserError) as problem:  # the cell has failed, and the report is to say so
                 aim, provider, why = target or kind.default, lab.record.provider, str(problem)
-                broken = unmeasured(stack, kind.name, aim, provider, budget, "failed", why)
+                name = options.get("name", "")
+                broken = unmeasured(stack, kind.name, aim, provider, budget, "failed", why, name=name)
                 keep(broken)
-                bundle.update({name: write for name, write in files(broken).items() if name != TIMELINE})
+                bundle.update({file: write for file, write in files(broken).items() if file != TIMELINE})
                 raise
             bundle.update(files(result))
             keep(result)
