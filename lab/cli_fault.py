@@ -14,8 +14,6 @@ if TYPE_CHECKING:
     from lab.cli import Session
     from lab.running import Lab
 
-POWER = ("power-loss", "blackout", "reboot")  # faults that start the machines themselves when they heal
-
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("kind", metavar="NAME", nargs="?", default="", help="the fault; --list shows all")
@@ -84,9 +82,10 @@ def _give_power(lab: Lab) -> tuple[list[str], list[str]]:
 
     Returns what was missing, and in words which machines do not come back: that keeps no other from it.
     """
-    from lab.faults import ledger
+    from lab.faults import kinds, ledger
 
-    own = {name for entry in ledger.standing(lab) if entry.kind in POWER for name in entry.target.machines}
+    start = {kind.name for kind in kinds() if kind.starts_machines}
+    own = {name for entry in ledger.standing(lab) if entry.kind in start for name in entry.target.machines}
     given, problems = list[str](), list[str]()
     for name in lab.specs:
         try:

@@ -9,7 +9,7 @@ from types import TracebackType
 
 from lab import faults, judge
 from lab.breakdown import Share, ends, split
-from lab.errors import MachineError
+from lab.errors import MachineError, UserError
 from lab.faults import Kind
 from lab.health import Void, patience, require_start
 from lab.measurement import Budget, Measurement, Stack, Verdict, unmeasured
@@ -84,7 +84,12 @@ def measure(
         except MachineError as problem:
             return nothing("void", f"void, no measurement: before the fault, {problem}; {probe.summary()}")
         start = min(sample.start for sample in list(probe.samples))
-        with faults.inject(lab, kind, target, amount=amount, units=stack.units, checked=False) as fault:
+        with contextlib.ExitStack() as injected:
+            made = faults.inject(lab, kind, target, amount=amount, units=stack.units, checked=False)
+            try:
+                fault = injected.enter_context(made)
+            except UserError as problem:  # nothing was done: it no longer leads, or is not there
+                return nothing("void", f"void, no measurement: {problem}")
             if meanwhile is not None:
                 meanwhile()
             if recovers:

@@ -139,6 +139,12 @@ def fresh_lab(lab: Lab, pytestconfig: pytest.Config) -> Lab:
     return lab
 
 
+@pytest.fixture(scope="module")
+def lab_users(lab: Lab, pytestconfig: pytest.Config) -> frozenset[Path]:
+    """The test modules that have had the lab since it was fresh: whose set-up a module might go on with."""
+    return frozenset(_session(pytestconfig).users)
+
+
 @pytest.fixture
 def figure(record_property: Callable[[str, object], None]) -> Callable[[str, float, str], None]:
     """`figure("outage", 2134.2, "ms")` puts a measured value into the reports and the terminal's summary."""
@@ -172,6 +178,7 @@ def pytest_runtest_teardown(item: pytest.Item) -> None:
     session = item.config.stash.get(SESSION, None)
     if session is not None and _needs_machines(item):
         session.used = True
+        session.users.add(item.path)
 
 
 def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:

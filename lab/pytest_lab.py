@@ -25,6 +25,8 @@ MARK = "pytest"  # a file in the folder of a lab that a run made and will remove
 class Session:
     """`lab` is None until `up`, and again after `down`; `used` says whether a test may have changed it.
 
+    `users` are the test modules that have had the machines since they were fresh.
+
     `asked` is the one topology file for all tests, if the user wants one; else each test has the nearest.
     `worker` names one of several processes that run tests side by side: its labs are called after it.
     """
@@ -47,6 +49,7 @@ class Session:
         self.name = self.base  # of the lab that is up
         self.lab: Lab | None = None
         self.used = False
+        self.users: set[Path] = set()
         self.chosen = ""  # provider and reason, once known
         self._asked = asked
         self._checkout = checkout
@@ -101,6 +104,7 @@ class Session:
         topology, record = self._choose(file)
         self.name, self._file = topology.name, file
         self._borrowed = False
+        self.users.clear()
         self._lock()
         if record is not None:
             if self._provider not in ("", "auto", record.provider):
@@ -131,6 +135,7 @@ class Session:
             node.disconnect()
         self.lab.follow(fresh.record, fresh.specs.values())
         self.used = False
+        self.users.clear()
 
     def down(self) -> None:
         """Remove the lab, unless it is somebody's or to be kept."""

@@ -12,7 +12,7 @@ from types import TracebackType
 
 from lab import clocks, timeline_journal, timeline_logs
 from lab.errors import MachineError
-from lab.faults import ledger
+from lab.faults import kinds, ledger
 from lab.faults.clock import ClockStep, ahead
 from lab.faults.pause import Pause
 from lab.running import Lab
@@ -23,7 +23,6 @@ from lab.timeline_keys import Keys
 READ_WITHIN = 60.0
 # A machine's clock may be behind: rather a second too much, which `events` leaves out again.
 EARLIER = 1.0
-POWER = ("power-loss", "blackout")  # the faults that take a machine's power away
 SAID = ("unit", "fleet", "leader", "proxy")  # what events a machine's own journal and logs tell of
 
 
@@ -162,6 +161,7 @@ def without_power(events: Sequence[Event]) -> list[Event]:
     A container's systemd may still see its services die, and write it down, before it dies itself; a real
     machine says no such thing, and nobody hears it.
     """
+    takes_power = {kind.name for kind in kinds() if kind.takes_power}
     dark = [
         (
             machine,
@@ -169,7 +169,7 @@ def without_power(events: Sequence[Event]) -> list[Event]:
             min((one.at for one in events if _boots(one, machine, event.at)), default=math.inf),
         )
         for event in events
-        if event.kind == "fault" and event.what in POWER
+        if event.kind == "fault" and event.what in takes_power
         for machine in event.lane.split(",")
     ]
     return [

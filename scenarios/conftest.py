@@ -2,16 +2,31 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from lab.running import Lab
 from scenarios.ambassador.article import GUIDE, Article
 from scenarios.guide import Reader
 
+Articles = dict[Path, Article]  # what each module has had
+
+
+@pytest.fixture(scope="session")
+def articles() -> Articles:
+    return {}
+
 
 @pytest.fixture(scope="module")
-def article(fresh_lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> Article:
+def article(
+    fresh_lab: Lab,
+    articles: Articles,
+    request: pytest.FixtureRequest,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Article:
     """The article's six units, running."""
     made = Article(fresh_lab, Reader(fresh_lab, GUIDE, tmp_path_factory.mktemp("tools")))
     made.set_up()
+    articles[request.path] = made
     return made

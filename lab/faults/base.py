@@ -44,6 +44,8 @@ class Kind(ABC):
     default: ClassVar[str] = ""  # the target when none is named
     amount: ClassVar[str] = ""  # how much of it, for kinds that have a measure
     needs_what: ClassVar[bool] = False  # hits something on the machine, not the machine
+    takes_power: ClassVar[bool] = False  # machines end without a word
+    starts_machines: ClassVar[bool] = False  # those that it hits, when it heals
 
     def available(self, lab: Lab) -> str:
         """Why this fault is not possible in this lab; "" if it is."""

@@ -17,6 +17,8 @@ class PowerLoss(Kind):
 
     name = "power-loss"
     summary = "take the power from machines; healed by a boot"
+    takes_power = True
+    starts_machines = True
 
     def inject(self, lab: Lab, target: Target, amount: str) -> None:
         _each(target, lab.power_off)
@@ -43,6 +45,7 @@ class Reboot(Kind):
 
     name = "reboot"
     summary = "reboot machines cleanly; over when they are back"
+    starts_machines = True
 
     def __init__(self, how: Callable[[], object] | None = None) -> None:
         self._how = how  # types the reboot, if somebody else is to

@@ -5,9 +5,13 @@ from __future__ import annotations
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
+
+from lab.interruption import AGAIN, Again
+from lab.waiting import eventually
 
 CHECKOUT = Path(__file__).resolve().parents[3]
 # Says that it has begun to finalize, and is not done with that for as long as nobody has sent the signal.
@@ -46,6 +50,23 @@ def test_a_signal_that_comes_while_an_object_is_finalized_is_not_lost(finalizer:
         program.send_signal(signal.SIGTERM)
         assert program.wait(10) == 128 + signal.SIGTERM
         assert program.stdout.read() == ""
+
+
+def test_it_comes_again_until_it_has_ended_something_and_then_no_more() -> None:
+    """A wait in the kernel that begins just after the signal goes on: one would not do."""
+    came: list[float] = []
+    before = signal.signal(signal.SIGUSR1, lambda *_: came.append(time.monotonic()))
+    again = Again(signal.SIGUSR1)
+    try:
+        again.start()
+        eventually(lambda: len(came) >= 2, 10, "it has come twice")
+        again.end()
+        heard = len(came)
+        assert not again.is_alive()
+        time.sleep(3 * AGAIN)
+        assert len(came) == heard
+    finally:
+        signal.signal(signal.SIGUSR1, before)
 
 
 def test_at_any_other_moment_it_ends_at_once() -> None:

@@ -14,6 +14,7 @@ import pytest
 from lab import faults, judge
 from lab import measure as measuring
 from lab.breakdown import Service
+from lab.errors import UserError
 from lab.measure import measure
 from lab.measurement import Budget, Measurement, Stack
 from lab.roles import Target
@@ -50,6 +51,12 @@ class Away(faults.Kind):
         self._stays = stays
         self.done: list[str] = []
         self.impossible = ""
+        self.mistaken = ""
+
+    def check(self, lab: Lab, target: Target, amount: str) -> str:
+        if self.mistaken:
+            raise UserError(self.mistaken)
+        return super().check(lab, target, amount)
 
     def available(self, lab: Lab) -> str:
         return self.impossible
@@ -153,3 +160,11 @@ def test_an_outage_that_is_to_be_told_and_is_not_is_no_success(lab: Lab, server:
     result = taken(lab, server, Away(server, stays=True), seconds=60, told=True)
     assert result.verdict == "over"
     assert "only this is known" in result.why
+
+
+def test_whom_it_was_to_hit_may_lead_no_longer_and_then_nothing_is_measured(lab: Lab, server: Server) -> None:
+    kind = Away(server, stays=True)
+    kind.mistaken = "coreos-1 does not lead etcd, coreos-2 does"
+    result = taken(lab, server, kind)
+    assert (result.verdict, result.why) == ("void", f"void, no measurement: {kind.mistaken}")
+    assert kind.done == []

@@ -14,7 +14,7 @@ import pytest
 from lab.plugin import SESSION
 
 class Session:
-    lab, used, chosen = object(), False, ""
+    lab, used, users, chosen = object(), False, set(), ""
     asked = []
     def file_for(self, test):
         return test.parent
