@@ -42,6 +42,7 @@ def measure(
     meanwhile: Callable[[], None] | None = None,
     trail: Callable[[Sequence[Event]], None] | None = None,
     told: bool = False,
+    barred: str = "",
 ) -> Measurement:
     """Make the fault, hold it for `hold` seconds and until clients are served again, then heal it.
 
@@ -49,17 +50,27 @@ def measure(
     is in place is healed after `hold`. `meanwhile` runs while it is in place. `trail` gets the timeline if
     there is no result. Of an outage that is to be `told` more must be known than its end. The result's
     verdict is "void" when the lab, the stack or its page was sick before, or the probe stood still, and
-    "impossible" where the fault cannot be made.
+    "impossible" where the fault cannot be made, or `barred` says why this stack's clients cannot measure it.
     Raises MachineError when the lab is not whole again afterwards.
     """
     __tracebackhide__ = True
     began, void, lasting, looked = time.time(), "", list[str](), list[str]()
 
-    def nothing(verdict: Verdict, why: str) -> Measurement:
-        aim, provider = target or kind.default, lab.record.provider
-        return unmeasured(stack, kind.name, aim, provider, budget, verdict, why, name=name, began=began)
+    def nothing(verdict: Verdict, why: str, events: Sequence[Event] = ()) -> Measurement:
+        return unmeasured(
+            stack,
+            kind.name,
+            target or kind.default,
+            lab.record.provider,
+            budget,
+            verdict,
+            why,
+            name=name,
+            began=began,
+            events=events,
+        )
 
-    if reason := kind.available(lab):
+    if reason := kind.available(lab) or barred:
         return nothing("impossible", reason)
     try:
         if stack.ready is not None:
@@ -82,7 +93,8 @@ def measure(
         try:
             _steady(probe, time.monotonic() + BEFORE, patience(lab))
         except MachineError as problem:
-            return nothing("void", f"void, no measurement: before the fault, {problem}; {probe.summary()}")
+            why = f"void, no measurement: before the fault, {problem}; {probe.summary()}"
+            return nothing("void", why, recorder.events(probe.outages))
         start = min(sample.start for sample in list(probe.samples))
         with contextlib.ExitStack() as injected:
             made = faults.inject(lab, kind, target, amount=amount, units=stack.units, checked=False)

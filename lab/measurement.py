@@ -118,8 +118,12 @@ def unmeasured(
     *,
     name: str = "",
     began: float | None = None,
+    events: Sequence[Event] = (),
 ) -> Measurement:
-    """A measurement without figures, so that a report has its cell, and says why there are none."""
+    """A measurement without figures, so that a report has its cell, and says why there are none.
+
+    `events` are what is known of the time until it was given up.
+    """
     now = time.monotonic()
     return Measurement(
         name=name or f"{stack.name}-{fault}",
@@ -140,7 +144,7 @@ def unmeasured(
         samples=(),
         kept_samples=(),
         shares=(),
-        events=(),
+        events=events,
         lag=0.0,
         clock_error=0.0,
         aim=target,

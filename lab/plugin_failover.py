@@ -37,7 +37,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         metavar="NAME",
         action="append",
         default=[],
-        help="of the tests that make a fault, run only those that make this one (may be repeated)",
+        help="run only the tests that make this fault (may be repeated)",
     )
     group.addoption("--lab-repeat", metavar="N", type=int, default=1, help="measure each fault N times")
     group.addoption(
@@ -108,8 +108,10 @@ def measured(
     from lab.timeline import lines
 
     config, bundle = request.config, _bundle(request.node)
+    trailed: list[Event] = []
 
     def trail(events: Sequence[Event]) -> None:
+        trailed[:] = events
         bundle[TIMELINE] = lambda: lines(events)
 
     def keep(result: Measurement) -> None:
@@ -120,14 +122,23 @@ def measured(
     def take(stack: Stack, kind: Kind, target: str, budget: Budget, **options: Any) -> Measurement:
         __tracebackhide__ = True
         for _ in range(1 + MOST_VOID):
+            trailed.clear()
             try:
                 result = measure(lab, stack, kind, target, budget, trail=trail, **options)
             except (MachineError, UserError) as problem:  # the cell has failed, and the report is to say so
-                aim, provider, why = target or kind.default, lab.record.provider, str(problem)
-                name = options.get("name", "")
-                broken = unmeasured(stack, kind.name, aim, provider, budget, "failed", why, name=name)
+                broken = unmeasured(
+                    stack,
+                    kind.name,
+                    target or kind.default,
+                    lab.record.provider,
+                    budget,
+                    "failed",
+                    str(problem),
+                    name=options.get("name", ""),
+                    events=trailed,
+                )
                 keep(broken)
-                bundle.update({file: write for file, write in files(broken).items() if file != TIMELINE})
+                bundle.update(files(broken))
                 raise
             bundle.update(files(result))
             keep(result)

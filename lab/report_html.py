@@ -118,7 +118,9 @@ def _measurement(measured: Measurement, anchor: str) -> Markup:
         _notes(measured),
     ]
     if measured.samples:
-        content += [report_svg.timeline(measured), _legend(measured), _shares(measured), _log(measured)]
+        content += [report_svg.timeline(measured), _legend(measured), _shares(measured)]
+    if measured.samples or measured.events:
+        content.append(_log(measured))
     return element("section", joined(content), id=anchor, class_="measurement")
 
 

@@ -24,7 +24,8 @@ class Cell:
     """Whom a fault hits, and what its budget is made of. `hold`: see `measure`.
 
     `night` says when it is measured, where that is another time than its matrix's. An outage that is
-    `told` has more parts than the first answer: the timeline says what it went to.
+    `told` has more parts than the first answer: the timeline says what it went to. `front_boots` when the
+    machine at whose address clients ask has to boot before fleet takes its units from it.
     """
 
     fault: str
@@ -33,6 +34,16 @@ class Cell:
     hold: float = 0.0
     night: bool | None = None
     told: bool = False
+    front_boots: bool = False
+
+    def barred(self, known: Times) -> str:
+        """Why clients cannot measure it on these machines; "" if they can."""
+        if not (self.front_boots and known.emulated):
+            return ""
+        return (
+            f"emulated machines boot for longer than fleet's agent_ttl of {known.agent_ttl:g} s, and what "
+            "clients ask may come back at an address that they have not been told"
+        )
 
     @property
     def recovers(self) -> bool:
@@ -110,7 +121,14 @@ def check(lab: Lab, stack: Stack, cell: Cell, measured: Measured, *follow: tuple
     if cell.fault == "blackout":
         stack = replace(stack, bounds=out_of_the_dark(stack.bounds, known, cell.hold))
     result = measured(
-        stack, kind, cell.target, budget, hold=cell.hold, recovers=cell.recovers, told=cell.told
+        stack,
+        kind,
+        cell.target,
+        budget,
+        hold=cell.hold,
+        recovers=cell.recovers,
+        told=cell.told,
+        barred=cell.barred(known),
     )
     assert result.verdict == "within"
 

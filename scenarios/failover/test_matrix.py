@@ -67,7 +67,7 @@ CELLS = (
     Cell("container-paused", "haproxy.service", until_healed, SHORT),
     Cell("process-killed", "apache-docker-reg.service", nothing, SHORT),
     Cell("process-killed", APACHE + ":fleet.service", nothing, SHORT, night=True),
-    Cell("blackout", "all", cold_start, SHORT, told=True),
+    Cell("blackout", "all", cold_start, SHORT, told=True, front_boots=True),
     Cell("disk-full", APACHE, nothing, SHORT),
     # Not etcd's leader: by its clock every TTL is over at once, fleet moves all units, and with HAProxy goes
     # the address that clients know.

@@ -83,7 +83,7 @@ CELLS = (
     Cell("container-killed", f"{ON_BALANCER}:nginx_lb", until_healed, SHORT),
     Cell("container-paused", f"{ON_BALANCER}:nginx_lb", while_held, SHORT),
     Cell("process-killed", f"{ON_BALANCER}:fleet.service", nothing, SHORT),
-    Cell("blackout", "all", cold_start, SHORT, told=True),
+    Cell("blackout", "all", cold_start, SHORT, told=True, front_boots=True),
 )
 
 

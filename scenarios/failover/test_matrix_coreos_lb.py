@@ -94,14 +94,14 @@ CELLS = (
     Cell("process-killed", f"{ON_SERVER}:fleet.service", nothing, SHORT),
     Cell("disk-full", ON_SERVER, nothing, SHORT),
     Cell("clock-step", "follower", nothing, SHORT),
-    Cell("power-loss", ON_BALANCER, new_volume, SHORT, told=True, night=False),
+    Cell("power-loss", ON_BALANCER, new_volume, SHORT, told=True, night=False, front_boots=True),
     Cell("partition", ON_BALANCER, cut_off, SHORT),
     Cell("pause", ON_BALANCER, while_held, SHORT),
     Cell("docker-killed", ON_BALANCER, docker_waits, SHORT),
     Cell("container-killed", BALANCER, restarts),
     Cell("container-killed", CONFD, nothing, SHORT),
     Cell("container-paused", BALANCER, while_held, SHORT),
-    Cell("blackout", "all", cold_start, SHORT, told=True),
+    Cell("blackout", "all", cold_start, SHORT, told=True, front_boots=True),
 )
 
 

@@ -19,6 +19,7 @@ from lab.measure import measure
 from lab.measurement import Budget, Measurement, Stack
 from lab.roles import Target
 from lab.running import Lab
+from lab.timeline import Event
 
 
 class Server(ThreadingHTTPServer):
@@ -107,10 +108,12 @@ class _block:
     def __exit__(self, *problem: object) -> None: ...
 
 
-def taken(lab: Lab, server: Server, kind: Away, seconds: float = 0.3, *, told: bool = False) -> Measurement:
+def taken(
+    lab: Lab, server: Server, kind: Away, seconds: float = 0.3, *, told: bool = False, barred: str = ""
+) -> Measurement:
     stack = Stack("toy", lambda: server.url, "here", Service("toy.service", (), ()), interval=0.05)
     budget = Budget(seconds * 1000, "as the test says")
-    return measure(lab, stack, kind, "coreos-1", budget, told=told)
+    return measure(lab, stack, kind, "coreos-1", budget, told=told, barred=barred)
 
 
 def test_who_wants_to_look_does_so_while_it_is_away(lab: Lab, server: Server) -> None:
@@ -140,11 +143,14 @@ def test_nobody_looks_at_a_service_that_is_there(lab: Lab, server: Server) -> No
 def test_a_page_that_is_not_there_before_the_fault_makes_the_run_void(
     lab: Lab, server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    seen = [Event(1.0, "unit", "toy.service", "failed", "", "coreos-1")]
+    monkeypatch.setattr(measuring, "Recorder", lambda lab: _block(SimpleNamespace(events=lambda *_: seen)))
     monkeypatch.setattr(measuring, "patience", lambda lab: 0.5)
     server.away = True
     kind = Away(server, stays=True)
     result = taken(lab, server, kind)
     assert (result.verdict, result.samples, kind.done) == ("void", (), [])
+    assert result.events == seen, "what is known of how it came about"
     assert "before the fault" in result.why
     assert "http 503" in result.why
 
@@ -154,6 +160,12 @@ def test_what_is_not_possible_is_a_result_and_nothing_is_made(lab: Lab, server: 
     kind.impossible = "there is no such thing here"
     result = taken(lab, server, kind)
     assert (result.verdict, result.why, kind.done) == ("impossible", "there is no such thing here", [])
+
+
+def test_what_clients_of_this_stack_cannot_measure_here_is_not_made_either(lab: Lab, server: Server) -> None:
+    kind = Away(server, stays=True)
+    result = taken(lab, server, kind, barred="its address may move")
+    assert (result.verdict, result.why, kind.done) == ("impossible", "its address may move", [])
 
 
 def test_an_outage_that_is_to_be_told_and_is_not_is_no_success(lab: Lab, server: Server) -> None:

@@ -94,7 +94,7 @@ def test_what_the_probe_slept_through_is_measured_anew_twice_and_nothing_else_is
     ("ends", "outcome", "verdict"),
     [
         ('return unmeasured(*words, "impossible", "a container has no disk")', "skipped", "impossible"),
-        ('raise MachineError("no machine answers")', "failed", "failed"),
+        ('options["trail"](EVENTS); raise MachineError("no machine answers")', "failed", "failed"),
     ],
 )
 def test_a_cell_without_figures_is_in_the_report_all_the_same(
@@ -106,7 +106,8 @@ def test_a_cell_without_figures_is_in_the_report_all_the_same(
         import pytest, types
         from lab.errors import MachineError
         from lab.measurement import unmeasured
-        def ends(lab, stack, kind, target, budget, **_):
+        from tests.unit.report.samples_of_a_run import EVENTS
+        def ends(lab, stack, kind, target, budget, **options):
             words = (stack, kind.name, target, "nspawn", budget)
             {ends}
         @pytest.fixture
@@ -120,8 +121,10 @@ def test_a_cell_without_figures_is_in_the_report_all_the_same(
     result.assert_outcomes(**{outcome: 1})
     result.stdout.fnmatch_lines(["*a container has no disk*" if outcome == "skipped" else "*no machine*"])
     (kept,) = (inner.path / "home" / "runs" / "latest").glob("*.json")
-    (row,) = rows([runs.load(kept)])
+    cell = runs.load(kept)
+    (row,) = rows([cell])
     assert (row.stack, row.fault, row.verdict) == ("ambassador", "power-loss of coreos-1", verdict)
+    assert bool(cell.events) == (outcome == "failed"), "what is known of how it came about"
 
 
 def test_a_measurement_s_properties_name_its_outage_and_what_it_went_to() -> None:
