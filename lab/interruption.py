@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import threading
+import time
 import weakref
 from collections.abc import Callable
 from types import FrameType
@@ -14,7 +15,7 @@ AGAIN = 0.05  # seconds until a signal that came at a bad moment comes again
 
 
 class Again(threading.Thread):
-    """Sends a signal to this process again and again, until somebody who could be ended by it says so.
+    """Sends a signal to this process again and again, until its handler has raised what ends something.
 
     Once would not do: a signal that comes between two steps of the interpreter, the second of which is to
     wait in the kernel, has its handler called only after that wait.
@@ -23,17 +24,19 @@ class Again(threading.Thread):
     def __init__(self, number: int) -> None:
         super().__init__(daemon=True)
         self.number = number
-        self.ending = False  # nothing but a name: the handler may interrupt itself at any step
-        self._over = threading.Event()
+        self.handler = signal.getsignal(number)
+        self.ending = False  # no event: the handler may interrupt itself at any step of setting one
 
     def run(self) -> None:
-        while not self._over.wait(AGAIN):
+        while True:
+            time.sleep(AGAIN)
+            if self.ending or signal.getsignal(self.number) is not self.handler:
+                return
             os.kill(os.getpid(), self.number)
 
     def end(self) -> None:
         """Return once nothing more is sent. What was sent meanwhile finds `ending` set."""
         self.ending = True
-        self._over.set()
         self.join()
 
 
@@ -48,17 +51,26 @@ def ends_by(number: int, problem: Callable[[int], BaseException]) -> Any:
     def handler(number: int, frame: FrameType | None) -> None:
         if again and again[0].ending:
             return  # one of those that ask for the end that is under way
-        if finalizes(frame):
-            if not again:
-                again.append(Again(number))
-                again[0].start()
+        if finalizes(frame) and (again or _repeated(again, number)):
             return
-        if again:
-            again[0].end()
+        try:
+            if again:
+                again[0].end()
+        finally:  # another signal may end this one's end
             again.clear()
         raise problem(number)
 
     return signal.signal(number, handler)
+
+
+def _repeated(again: list[Again], number: int) -> bool:
+    """Whether a thread that repeats the signal could be started; it is in `again` then."""
+    again.append(Again(number))
+    try:
+        again[0].start()
+    except RuntimeError:
+        again.clear()
+    return bool(again)
 
 
 def finalizes(frame: FrameType | None) -> bool:

@@ -49,7 +49,8 @@ def measure(
     A service that `recovers` gets the budget's time for that; one that cannot come back while the fault
     is in place is healed after `hold`. `meanwhile` runs while it is in place. `trail` gets the timeline if
     there is no result. Of an outage that is to be `told` more must be known than its end. The result's
-    verdict is "void" when the lab, the stack or its page was sick before, or the probe stood still, and
+    verdict is "void" when the lab, the stack or its page was sick before, when whom it was to hit was not
+    there (etcd has elected another leader), or when the probe stood still, and
     "impossible" where the fault cannot be made, or `barred` says why this stack's clients cannot measure it.
     Raises MachineError when the lab is not whole again afterwards.
     """
@@ -101,7 +102,7 @@ def measure(
             try:
                 fault = injected.enter_context(made)
             except UserError as problem:  # nothing was done: it no longer leads, or is not there
-                return nothing("void", f"void, no measurement: {problem}")
+                return nothing("void", f"void, no measurement: {problem}", recorder.events(probe.outages))
             if meanwhile is not None:
                 meanwhile()
             if recovers:

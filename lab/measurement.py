@@ -133,7 +133,7 @@ def unmeasured(
         provider=provider,
         began=time.time() if began is None else began,
         start=now,
-        at=now,
+        at=next((event.at for event in events if event.kind == "fault"), now),
         healed=now,
         end=now,
         verdict=verdict,

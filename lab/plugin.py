@@ -118,7 +118,9 @@ def lab(_labs: Session, request: pytest.FixtureRequest, pytestconfig: pytest.Con
     mistake, failure = "", ""
     try:
         with _seen(pytestconfig):
-            return _labs.up(_labs.file_for(request.path))
+            up = _labs.up(_labs.file_for(request.path))
+        _labs.users.add(request.path)
+        return up
     except UserError as problem:
         mistake = str(problem)
     except MachineError as problem:
@@ -132,17 +134,19 @@ def lab(_labs: Session, request: pytest.FixtureRequest, pytestconfig: pytest.Con
 
 
 @pytest.fixture(scope="module")
-def fresh_lab(lab: Lab, pytestconfig: pytest.Config) -> Lab:
+def fresh_lab(lab: Lab, request: pytest.FixtureRequest, pytestconfig: pytest.Config) -> Lab:
     """The lab as it was when it first came up: what earlier modules left on it is gone."""
+    session = _session(pytestconfig)
     with _seen(pytestconfig):
-        _session(pytestconfig).refresh()
+        session.refresh()
+    session.users.add(request.path)
     return lab
 
 
 @pytest.fixture(scope="module")
-def lab_users(lab: Lab, pytestconfig: pytest.Config) -> frozenset[Path]:
-    """The test modules that have had the lab since it was fresh: whose set-up a module might go on with."""
-    return frozenset(_session(pytestconfig).users)
+def lab_users(lab: Lab, request: pytest.FixtureRequest, pytestconfig: pytest.Config) -> frozenset[Path]:
+    """The other modules that have had the lab since it was fresh: whose set-up a module might go on with."""
+    return frozenset(_session(pytestconfig).users - {request.path})
 
 
 @pytest.fixture
@@ -178,7 +182,6 @@ def pytest_runtest_teardown(item: pytest.Item) -> None:
     session = item.config.stash.get(SESSION, None)
     if session is not None and _needs_machines(item):
         session.used = True
-        session.users.add(item.path)
 
 
 def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:

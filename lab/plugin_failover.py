@@ -135,7 +135,7 @@ def measured(
                     "failed",
                     str(problem),
                     name=options.get("name", ""),
-                    events=trailed,
+                    events=list(trailed),
                 )
                 keep(broken)
                 bundle.update(files(broken))

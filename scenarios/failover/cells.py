@@ -38,7 +38,7 @@ class Cell:
 
     def barred(self, known: Times) -> str:
         """Why clients cannot measure it on these machines; "" if they can."""
-        if not (self.front_boots and known.emulated):
+        if not (self.front_boots and known.emulated and known.agent_ttl < known.work):
             return ""
         return (
             f"emulated machines boot for longer than fleet's agent_ttl of {known.agent_ttl:g} s, and what "

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from lab.errors import MachineError
+from lab.faults import ledger
 from lab.running import Lab
 from scenarios.ambassador.article import CONSUMERS, GUIDE, PROVIDERS, Article
 from scenarios.conftest import Articles
@@ -24,7 +25,7 @@ def article(
 ) -> Article:
     """The article's six units, running: those of the modules before, if nobody else has had the machines.
 
-    To set it up again takes emulated machines two minutes, and every cell looks at its health anyway.
+    To set it up again takes emulated machines two minutes.
     """
     made = articles.get(next(iter(lab_users))) if lab_users else None
     if made is None or any(articles.get(user) is not made for user in lab_users) or not whole(made):
@@ -36,9 +37,12 @@ def article(
 
 
 def whole(article: Article) -> bool:
-    """Whether all of it runs, or does once what a test has left dead is started."""
+    """Whether it all runs, or does once what a test has left dead is started, and nothing else was left."""
+    units = PROVIDERS + CONSUMERS
     try:
-        start_dead(article.lab, PROVIDERS + CONSUMERS)
+        if ledger.standing(article.lab) or article.lab.fleet.units().keys() - {*units}:
+            return False
+        start_dead(article.lab, units)
         article.wait_for_page()
     except MachineError:
         return False

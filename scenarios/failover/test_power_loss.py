@@ -33,11 +33,13 @@ def nowhere_to_go(article: Article) -> Iterator[None]:
     """Units that keep Apache from moving: the key must go by itself."""
     node = article.machine_of("haproxy.service")
     node.put(KEEP_OUT, "keep-out.service")
-    node.run("fleetctl start keep-out.service", timeout=article.patience)
-    unit = article.lab.fleet.wait_running("keep-out.service", within=article.patience)["keep-out.service"]
-    assert article.lab.node_at(unit.machine).name == article.bystander().name
-    yield
-    article.lab.fleet.destroy("keep-out.service")
+    try:
+        node.run("fleetctl start keep-out.service", timeout=article.patience)
+        unit = article.lab.fleet.wait_running("keep-out.service", within=article.patience)["keep-out.service"]
+        assert article.lab.node_at(unit.machine).name == article.bystander().name
+        yield
+    finally:
+        article.lab.fleet.destroy("keep-out.service")
 
 
 @pytest.mark.fault("power-loss")

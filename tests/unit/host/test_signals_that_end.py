@@ -13,6 +13,10 @@ import pytest
 from lab.interruption import AGAIN, Again
 from lab.waiting import eventually
 
+AFTER = """del thing
+time.sleep(20)
+print("went on")
+"""
 CHECKOUT = Path(__file__).resolve().parents[3]
 # Says that it has begun to finalize, and is not done with that for as long as nobody has sent the signal.
 PROGRAM = """
@@ -52,8 +56,8 @@ def test_a_signal_that_comes_while_an_object_is_finalized_is_not_lost(finalizer:
         assert program.stdout.read() == ""
 
 
-def test_it_comes_again_until_it_has_ended_something_and_then_no_more() -> None:
-    """A wait in the kernel that begins just after the signal goes on: one would not do."""
+def test_it_comes_again_until_it_was_heard_and_then_no_more() -> None:
+    """A wait in the kernel that begins just after the signal goes on: one signal would not do."""
     came: list[float] = []
     before = signal.signal(signal.SIGUSR1, lambda *_: came.append(time.monotonic()))
     again = Again(signal.SIGUSR1)
@@ -62,11 +66,72 @@ def test_it_comes_again_until_it_has_ended_something_and_then_no_more() -> None:
         eventually(lambda: len(came) >= 2, 10, "it has come twice")
         again.end()
         heard = len(came)
-        assert not again.is_alive()
         time.sleep(3 * AGAIN)
         assert len(came) == heard
     finally:
+        again.end()
         signal.signal(signal.SIGUSR1, before)
+
+
+def test_nobody_sends_it_to_a_handler_that_has_come_after_it() -> None:
+    came: list[str] = []
+    before = signal.signal(signal.SIGUSR1, lambda *_: came.append("first"))
+    again = Again(signal.SIGUSR1)
+    try:
+        signal.signal(signal.SIGUSR1, lambda *_: came.append("second"))
+        again.start()
+        again.join(10)
+        assert not again.is_alive()
+        assert came == []
+    finally:
+        again.end()
+        signal.signal(signal.SIGUSR1, before)
+
+
+def test_what_it_ends_is_ended_once() -> None:
+    once = """
+try:
+    del thing
+    time.sleep(20)
+except SystemExit:
+    time.sleep(0.3)
+    print("once")
+"""
+    program = PROGRAM.format(finalizer="def __del__(self): slow()", weak="").replace(AFTER, once)
+    words = [sys.executable, "-c", program]
+    with subprocess.Popen(words, cwd=CHECKOUT, stdout=subprocess.PIPE, text=True) as running:
+        assert running.stdout is not None
+        assert running.stdout.readline() == "finalizing\n"
+        running.send_signal(signal.SIGTERM)
+        assert running.communicate(timeout=10)[0] == "once\n"
+        assert running.returncode == 0
+
+
+def test_what_ends_the_end_of_another_leaves_both_to_be_heard_again() -> None:
+    """Two signals in one finalizer: that of the one comes while the other's repetitions are ended."""
+    both = """
+ends_by(signal.SIGINT, lambda number: KeyboardInterrupt())
+for _ in range(3):
+    try:
+        del thing
+        time.sleep(20)
+    except (KeyboardInterrupt, SystemExit):
+        time.sleep(0.3)
+        break
+for number in (signal.SIGINT, signal.SIGTERM):
+    try:
+        signal.raise_signal(number)
+    except (KeyboardInterrupt, SystemExit):
+        print("heard", flush=True)
+"""
+    program = PROGRAM.format(finalizer="def __del__(self): slow()", weak="").replace(AFTER, both)
+    words = [sys.executable, "-c", program]
+    with subprocess.Popen(words, cwd=CHECKOUT, stdout=subprocess.PIPE, text=True) as running:
+        assert running.stdout is not None
+        assert running.stdout.readline() == "finalizing\n"
+        running.send_signal(signal.SIGTERM)
+        running.send_signal(signal.SIGINT)
+        assert running.communicate(timeout=10)[0] == "heard\nheard\n"
 
 
 def test_at_any_other_moment_it_ends_at_once() -> None:

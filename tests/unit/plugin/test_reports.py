@@ -14,7 +14,7 @@ import pytest
 from lab.plugin import SESSION
 
 class Session:
-    lab, used, users, chosen = object(), False, set(), ""
+    lab, used, chosen = object(), False, ""
     asked = []
     def file_for(self, test):
         return test.parent
