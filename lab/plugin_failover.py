@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -177,11 +178,16 @@ def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> Non
     if folder is None:
         return
     from lab import report_text, runs
+    from lab.progress import counted
 
     terminalreporter.section("failover", sep="-")
     for line in report_text.table(runs.open_run(folder.name).measurements):
         terminalreporter.line(line)
     terminalreporter.line(f"kept as run {folder.name}: `lab report` shows it again, --html FILE draws it")
+    labs, processors = getattr(config.option, "numprocesses", None) or 1, os.cpu_count() or 1
+    if labs > processors:
+        shared = f"{labs} labs shared {counted(processors, 'processor')}"
+        terminalreporter.line(f"{shared}: each needs most of one, so that an outage may be the host's")
     if REPORT in config.stash:
         terminalreporter.line(f"report: {config.stash[REPORT]}")
 
