@@ -49,13 +49,13 @@ def ends_by(number: int, problem: Callable[[int], BaseException]) -> Any:
     again: list[Again] = []
 
     def handler(number: int, frame: FrameType | None) -> None:
-        if again and again[0].ending:
+        if any(one.ending for one in again):
             return  # one of those that ask for the end that is under way
         if finalizes(frame) and (again or _repeated(again, number)):
             return
         try:
-            if again:
-                again[0].end()
+            for one in again:
+                one.end()
         finally:  # another signal may end this one's end
             again.clear()
         raise problem(number)
@@ -65,11 +65,12 @@ def ends_by(number: int, problem: Callable[[int], BaseException]) -> Any:
 
 def _repeated(again: list[Again], number: int) -> bool:
     """Whether a thread that repeats the signal could be started; it is in `again` then."""
-    again.append(Again(number))
+    one = Again(number)
+    again.append(one)
     try:
-        again[0].start()
+        one.start()
     except RuntimeError:
-        again.clear()
+        again.remove(one)
     return bool(again)
 
 
