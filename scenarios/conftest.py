@@ -26,7 +26,12 @@ def article(
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Article:
     """The article's six units, running."""
-    made = Article(fresh_lab, Reader(fresh_lab, GUIDE, tmp_path_factory.mktemp("tools")))
+    articles[request.path] = made = set_up(fresh_lab, tmp_path_factory)
+    return made
+
+
+def set_up(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> Article:
+    """The article as its guide sets it up."""
+    made = Article(lab, Reader(lab, GUIDE, tmp_path_factory.mktemp("tools")))
     made.set_up()
-    articles[request.path] = made
     return made

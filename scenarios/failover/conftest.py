@@ -9,10 +9,9 @@ import pytest
 from lab.errors import MachineError
 from lab.faults import ledger
 from lab.running import Lab
-from scenarios.ambassador.article import CONSUMERS, GUIDE, PROVIDERS, Article
-from scenarios.conftest import Articles
+from scenarios.ambassador.article import CONSUMERS, PROVIDERS, Article
+from scenarios.conftest import Articles, set_up
 from scenarios.failover.stacks import start_dead
-from scenarios.guide import Reader
 
 
 @pytest.fixture(scope="module")
@@ -30,8 +29,7 @@ def article(
     made = articles.get(next(iter(lab_users))) if lab_users else None
     if made is None or any(articles.get(user) is not made for user in lab_users) or not whole(made):
         request.getfixturevalue("fresh_lab")
-        made = Article(lab, Reader(lab, GUIDE, tmp_path_factory.mktemp("tools")))
-        made.set_up()
+        made = set_up(lab, tmp_path_factory)
     articles[request.path] = made
     return made
 

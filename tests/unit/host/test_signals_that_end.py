@@ -10,17 +10,18 @@ from pathlib import Path
 
 import pytest
 
-from lab.interruption import AGAIN, Again
+from lab.interruption import Again
 from lab.waiting import eventually
 
-AFTER = """del thing
+GOES_ON = """
+del thing
 time.sleep(20)
 print("went on")
 """
 CHECKOUT = Path(__file__).resolve().parents[3]
 # Says that it has begun to finalize, and is not done with that for as long as nobody has sent the signal.
 PROGRAM = """
-import signal, time, weakref
+import signal, threading, time, weakref
 from lab.interruption import ends_by
 
 class Thing:
@@ -35,9 +36,7 @@ def slow():
 ends_by(signal.SIGTERM, lambda number: SystemExit(128 + number))
 thing = Thing()
 {weak}
-del thing
-time.sleep(20)
-print("went on")
+{rest}
 """
 
 
@@ -47,7 +46,7 @@ print("went on")
     ids=["del", "finalize"],
 )
 def test_a_signal_that_comes_while_an_object_is_finalized_is_not_lost(finalizer: str, weak: str) -> None:
-    words = [sys.executable, "-c", PROGRAM.format(finalizer=finalizer, weak=weak)]
+    words = [sys.executable, "-c", PROGRAM.format(finalizer=finalizer, weak=weak, rest=GOES_ON)]
     with subprocess.Popen(words, cwd=CHECKOUT, stdout=subprocess.PIPE, text=True) as program:
         assert program.stdout is not None
         assert program.stdout.readline() == "finalizing\n"
@@ -65,9 +64,7 @@ def test_it_comes_again_until_it_was_heard_and_then_no_more() -> None:
         again.start()
         eventually(lambda: len(came) >= 2, 10, "it has come twice")
         again.end()
-        heard = len(came)
-        time.sleep(3 * AGAIN)
-        assert len(came) == heard
+        assert not again.is_alive()
     finally:
         again.end()
         signal.signal(signal.SIGUSR1, before)
@@ -94,23 +91,16 @@ try:
     del thing
     time.sleep(20)
 except SystemExit:
-    time.sleep(0.3)
+    while threading.active_count() > 1:
+        time.sleep(0.01)
     print("once")
 """
-    program = PROGRAM.format(finalizer="def __del__(self): slow()", weak="").replace(AFTER, once)
-    words = [sys.executable, "-c", program]
-    with subprocess.Popen(words, cwd=CHECKOUT, stdout=subprocess.PIPE, text=True) as running:
-        assert running.stdout is not None
-        assert running.stdout.readline() == "finalizing\n"
-        running.send_signal(signal.SIGTERM)
-        assert running.communicate(timeout=10)[0] == "once\n"
-        assert running.returncode == 0
+    assert said(once, signal.SIGTERM) == "once\n"
 
 
 def test_what_ends_the_end_of_another_leaves_both_to_be_heard_again() -> None:
     """Two signals in one finalizer: that of the one comes while the other's repetitions are ended."""
     both = """
-import threading
 ends_by(signal.SIGINT, lambda number: KeyboardInterrupt())
 try:
     try:
@@ -127,18 +117,26 @@ for number in (signal.SIGINT, signal.SIGTERM):
     except (KeyboardInterrupt, SystemExit):
         print("heard", flush=True)
 """
-    program = PROGRAM.format(finalizer="def __del__(self): slow()", weak="").replace(AFTER, both)
-    words = [sys.executable, "-c", program]
-    with subprocess.Popen(words, cwd=CHECKOUT, stdout=subprocess.PIPE, text=True) as running:
+    assert said(both, signal.SIGTERM, signal.SIGINT) == "heard\nheard\n"
+
+
+def said(rest: str, *signals: signal.Signals) -> str:
+    """What a program prints that gets the signals while it finalizes an object."""
+    program = PROGRAM.format(finalizer="def __del__(self): slow()", weak="", rest=rest)
+    with subprocess.Popen(
+        [sys.executable, "-c", program], cwd=CHECKOUT, stdout=subprocess.PIPE, text=True
+    ) as running:
         assert running.stdout is not None
         assert running.stdout.readline() == "finalizing\n"
-        running.send_signal(signal.SIGTERM)
-        running.send_signal(signal.SIGINT)
-        assert running.communicate(timeout=10)[0] == "heard\nheard\n"
+        for number in signals:
+            running.send_signal(number)
+        printed = running.communicate(timeout=10)[0]
+        assert running.returncode == 0
+        return printed
 
 
 def test_at_any_other_moment_it_ends_at_once() -> None:
-    program = PROGRAM.format(finalizer="pass", weak="print('here', flush=True)")
+    program = PROGRAM.format(finalizer="pass", weak="print('here', flush=True)", rest=GOES_ON)
     with subprocess.Popen([sys.executable, "-c", program], cwd=CHECKOUT, stdout=subprocess.PIPE) as running:
         assert running.stdout is not None
         assert running.stdout.readline() == b"here\n"
