@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Sequence
 from types import TracebackType
 
-from lab import faults, judge
+from lab import faults, judge, processors
 from lab.breakdown import Share, ends, split
 from lab.errors import MachineError, UserError
 from lab.faults import Kind
@@ -97,6 +97,7 @@ def measure(
             why = f"void, no measurement: before the fault, {problem}; {probe.summary()}"
             return nothing("void", why, recorder.events(probe.outages))
         start = min(sample.start for sample in list(probe.samples))
+        ticks = processors.look()
         with contextlib.ExitStack() as injected:
             made = faults.inject(lab, kind, target, amount=amount, units=stack.units, checked=False)
             try:
@@ -122,6 +123,7 @@ def measure(
         except MachineError as problem:  # a defect to be told with all that was measured, like an outage
             lasting = [f"not served again after the healing: {problem}"]
         end = time.monotonic()
+        load = processors.between(ticks, processors.look())
     events = recorder.events(probe.outages)
     outages = probe.outages
     try:
@@ -134,7 +136,8 @@ def measure(
     shares = explained(outages, events, fault.at, stack)
     complaints = lasting + judged(stack, budget, outages, shares, events, fault.at, healed)
     complaints += judge.untold(shares) if told else []
-    complaints += looked if complaints else []
+    if complaints:
+        complaints += [f"the host's processors were {load} meanwhile", *looked]
     return Measurement(
         name=name or f"{stack.name}-{kind.name}",
         stack=stack.name,
@@ -161,6 +164,7 @@ def measure(
         aim=target or kind.default,
         interval=probe.interval,
         timeout=probe.timeout,
+        load=load,
     )
 
 

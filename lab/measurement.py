@@ -10,6 +10,7 @@ from typing import Literal
 
 from lab.breakdown import Bound, Service, Share
 from lab.probe import INTERVAL, TIMEOUT
+from lab.processors import Load
 from lab.samples import Outage, Sample, percentiles
 from lab.timeline import Event
 
@@ -75,6 +76,7 @@ class Measurement:
     aim: str = ""  # the target as it was asked for: the same in all repetitions, wherever units run
     interval: float = 0.0  # seconds between two requests, and for which each was waited for; 0: not known
     timeout: float = 0.0
+    load: Load | None = None  # of the host's processors, from the fault to the end; None: not known
 
     @property
     def sound(self) -> bool:

@@ -233,5 +233,6 @@ def properties(result: Measurement) -> dict[str, str]:
         "probe's own lag": f"{result.lag * 1000:.0f} ms",
     }
     told |= report_text.request(result)
+    told |= {"host's processors": str(result.load)} if result.load else {}
     told |= {share.name: f"{share.ms:.0f} ms" for share in result.shares if share.seen}
     return {FIGURE + name: value for name, value in told.items()} | {VERDICT: result.verdict}

@@ -153,6 +153,9 @@ def _figures(measured: Measurement) -> Markup:
         every, given_up = how.items()
         cells.append((every[0].capitalize(), every[1], " ".join(given_up)))
     cells.append(("Probe's own lag", ms(measured.lag * 1000), error))
+    if load := measured.load:
+        busy, _, taken = str(load).partition(", ")
+        cells.append(("Host's processors", busy, taken or "from the fault to the end"))
     return element(
         "dl",
         joined(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import statistics
 from collections.abc import Sequence
 
 from lab.measurement import Measurement
@@ -31,7 +32,7 @@ def table(measurements: Sequence[Measurement]) -> list[str]:
             )
         )
     reasons = [f"{row.stack} {row.fault}: {row.why}" for row in found if row.why]
-    return [*columns(lines), *reasons, *asked(measurements)]
+    return [*columns(lines), *reasons, *asked(measurements), *loaded(measurements)]
 
 
 def figures(row: Row) -> tuple[str, str, str]:
@@ -50,6 +51,16 @@ def asked(measurements: Sequence[Measurement]) -> list[str]:
         if measured.stack not in stacks:
             stacks.append(measured.stack)
     return [f"{', '.join(stacks)}: {way}" for way, stacks in ways.items() if way]
+
+
+def loaded(measurements: Sequence[Measurement]) -> list[str]:
+    """How busy the host was, where that is known: an allowance for the work itself has no other measure."""
+    known = [(measured.load, measured) for measured in measurements if measured.load is not None]
+    if not known:
+        return []
+    most, of = max(known, key=lambda one: one[0].busy + one[0].stolen)
+    median = statistics.median(load.busy for load, _ in known)
+    return [f"host's processors: {median:.0%} busy (median), at most {most} ({of.stack} {of.cell})"]
 
 
 def request(measured: Measurement) -> dict[str, str]:

@@ -15,6 +15,7 @@ from lab import store
 from lab.breakdown import Share
 from lab.errors import UserError
 from lab.measurement import Budget, Measurement
+from lab.processors import Load
 from lab.samples import Outage, Sample
 from lab.suggest import did_you_mean
 from lab.timeline import Event
@@ -88,6 +89,8 @@ def load(file: Path) -> Measurement:
         document[field] = [Sample(*one) for one in document[field]]
     document["shares"] = [Share(**one) for one in document["shares"]]
     document["events"] = [Event(**one) for one in document["events"]]
+    if load := document.get("load"):
+        document["load"] = Load(**load)
     return Measurement(**document)
 
 

@@ -129,6 +129,7 @@ def test_without_one_who_looks_it_is_over_its_budget_all_the_same(lab: Lab, serv
     result = taken(lab, server, Away(server, stays=True))
     assert result.verdict == "over"
     assert "somebody looked" not in result.why
+    assert f"the host's processors were {result.load} meanwhile" in result.why, "it may be the host's fault"
 
 
 def test_nobody_looks_at_a_service_that_is_there(lab: Lab, server: Server) -> None:

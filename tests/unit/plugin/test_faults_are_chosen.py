@@ -9,6 +9,7 @@ import pytest
 
 from lab import runs
 from lab.plugin_failover import TIMELINE, files, properties
+from lab.processors import Load
 from lab.report_rows import rows
 from tests.unit.report.samples_of_a_run import measurement
 
@@ -135,6 +136,7 @@ def test_a_measurement_s_properties_name_its_outage_and_what_it_went_to() -> Non
     assert told["figure: a request every"] == "8 ms"
     assert told["figure: given up after"] == "1000 ms"
     assert told["verdict"] == "within"
+    assert properties(measurement(load=Load(0.9, 0)))["figure: host's processors"] == "90% busy"
     assert "figure: a request every" not in properties(measurement()), "older code did not keep it"
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import xml.dom.minidom
 from typing import Any
 
@@ -9,6 +10,7 @@ import pytest
 
 from lab import report_html, report_svg, report_text
 from lab.measurement import Measurement, unmeasured
+from lab.processors import Load
 from lab.report_lanes import lanes, strip
 from lab.report_rows import compare, nights, rows
 from lab.timeline import Event
@@ -105,6 +107,17 @@ def test_a_report_says_how_often_and_how_patiently_was_asked() -> None:
 def test_a_report_of_a_run_of_older_code_says_nothing_of_its_requests() -> None:
     assert "a request every" not in "\n".join(report_text.table([measurement()]))
     assert "A request every" not in report_html.page(run("a", measurement()))
+
+
+def test_a_report_says_how_busy_the_host_was_and_in_which_cell_most() -> None:
+    loads = {"mute": Load(0.5, 0.0), "deaf": Load(0.7, 0.0), "pause": Load(0.6, 0.3)}
+    cells = [measurement(load=load, fault=fault) for fault, load in loads.items()]
+    most = "at most 60% busy, 30% taken by its own host (ambassador pause)"
+    assert report_text.table([*cells, measurement()])[-1] == f"host's processors: 60% busy (median), {most}"
+    page = report_html.page(run("a", cells[2]))
+    head, note = html.escape("Host's processors"), '<dd class="small">30% taken by its own host</dd>'
+    assert f"<dt>{head}</dt><dd>60% busy</dd>{note}" in page
+    assert "processors" not in report_html.page(run("a", measurement())), "older code did not keep it"
 
 
 def test_a_fault_of_two_targets_is_two_cells_wherever_they_run() -> None:

@@ -9,6 +9,7 @@ import pytest
 
 from lab import runs
 from lab.errors import UserError
+from lab.processors import Load
 from lab.timeline import Event, read, write
 from tests.unit.report.samples_of_a_run import measurement
 
@@ -19,14 +20,14 @@ def _own_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_measurement_reads_back_as_it_was() -> None:
-    file = runs.save(runs.begin(), measurement())
-    assert runs.load(file) == measurement()
+    kept = measurement(load=Load(0.9, 0.05))
+    assert runs.load(runs.save(runs.begin(), kept)) == kept
 
 
 def test_a_measurement_that_older_code_has_kept_is_read() -> None:
     file = runs.save(runs.begin(), measurement(interval=0.008, timeout=1.0))
     document = json.loads(file.read_text())
-    assert (document.pop("interval"), document.pop("timeout")) == (0.008, 1.0)
+    assert (document.pop("interval"), document.pop("timeout"), document.pop("load")) == (0.008, 1.0, None)
     file.write_text(json.dumps(document))
     assert runs.load(file) == measurement()
 
