@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import time
 from collections.abc import Callable, Sequence
 from types import TracebackType
@@ -12,7 +13,7 @@ from lab.breakdown import Share, ends, split
 from lab.errors import MachineError, UserError
 from lab.faults import Kind
 from lab.health import Void, patience, require_start
-from lab.measurement import Budget, Measurement, Stack, Verdict, unmeasured
+from lab.measurement import Budget, Measurement, Stack, unmeasured
 from lab.probe import TIMEOUT, Probe
 from lab.recorder import Recorder
 from lab.running import Lab
@@ -56,21 +57,7 @@ def measure(
     """
     __tracebackhide__ = True
     began, void, lasting, looked = time.time(), "", list[str](), list[str]()
-
-    def nothing(verdict: Verdict, why: str, events: Sequence[Event] = ()) -> Measurement:
-        return unmeasured(
-            stack,
-            kind.name,
-            target or kind.default,
-            lab.record.provider,
-            budget,
-            verdict,
-            why,
-            name=name,
-            began=began,
-            events=events,
-        )
-
+    nothing = without_figures(lab, stack, kind, target, budget, name=name, began=began)
     if reason := kind.available(lab) or barred:
         return nothing("impossible", reason)
     try:
@@ -95,7 +82,7 @@ def measure(
             _steady(probe, time.monotonic() + BEFORE, patience(lab))
         except MachineError as problem:
             why = f"void, no measurement: before the fault, {problem}; {probe.summary()}"
-            return nothing("void", why, recorder.events(probe.outages))
+            return nothing("void", why, events=recorder.events(probe.outages))
         start = min(sample.start for sample in list(probe.samples))
         ticks = processors.look()
         with contextlib.ExitStack() as injected:
@@ -103,7 +90,8 @@ def measure(
             try:
                 fault = injected.enter_context(made)
             except UserError as problem:  # nothing was done: it no longer leads, or is not there
-                return nothing("void", f"void, no measurement: {problem}", recorder.events(probe.outages))
+                why = f"void, no measurement: {problem}"
+                return nothing("void", why, events=recorder.events(probe.outages))
             if meanwhile is not None:
                 meanwhile()
             if recovers:
@@ -166,6 +154,21 @@ def measure(
         timeout=probe.timeout,
         load=load,
     )
+
+
+def without_figures(
+    lab: Lab,
+    stack: Stack,
+    kind: Kind,
+    target: str,
+    budget: Budget,
+    *,
+    name: str = "",
+    began: float | None = None,
+) -> Callable[..., Measurement]:
+    """What makes the result of a fault that was not measured, of its verdict, the reason and `events`."""
+    aim, provider = target or kind.default, lab.record.provider
+    return functools.partial(unmeasured, stack, kind.name, aim, provider, budget, name=name, began=began)
 
 
 def probes(lab: Lab, stack: Stack) -> tuple[Probe, Probe]:

@@ -104,8 +104,7 @@ def measured(
     The test is skipped where the fault is not possible; the report has its cell, with the reason.
     """
     from lab import runs
-    from lab.measure import measure
-    from lab.measurement import unmeasured
+    from lab.measure import measure, without_figures
     from lab.timeline import lines
 
     config, bundle = request.config, _bundle(request.node)
@@ -127,17 +126,8 @@ def measured(
             try:
                 result = measure(lab, stack, kind, target, budget, trail=trail, **options)
             except (MachineError, UserError) as problem:  # the cell has failed, and the report is to say so
-                broken = unmeasured(
-                    stack,
-                    kind.name,
-                    target or kind.default,
-                    lab.record.provider,
-                    budget,
-                    "failed",
-                    str(problem),
-                    name=options.get("name", ""),
-                    events=list(trailed),
-                )
+                nothing = without_figures(lab, stack, kind, target, budget, name=options.get("name", ""))
+                broken = nothing("failed", str(problem), events=list(trailed))
                 keep(broken)
                 bundle.update(files(broken))
                 raise
