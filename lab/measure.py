@@ -5,11 +5,11 @@ from __future__ import annotations
 import contextlib
 import functools
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from types import TracebackType
 
 from lab import faults, judge, processors
-from lab.breakdown import Share, ends, split
+from lab.breakdown import Bound, Service, Share, ends, split
 from lab.errors import MachineError, UserError
 from lab.faults import Kind
 from lab.health import Void, patience, require_start
@@ -63,6 +63,7 @@ def measure(
     try:
         if stack.ready is not None:
             stack.ready()
+        service = stack.service()
     except MachineError as problem:
         return nothing("void", f"void, no measurement: the stack is not whole: {problem}")
     probe, kept = probes(lab, stack)
@@ -121,8 +122,8 @@ def measure(
         void = "; ".join(judge.undecided(lost, budget.ms, probe.blind * 1000))
     except Void as problem:
         void = str(problem)
-    shares = explained(outages, events, fault.at, stack)
-    complaints = lasting + judged(stack, budget, outages, shares, events, fault.at, healed)
+    shares = explained(outages, events, fault.at, service, stack.bounds)
+    complaints = lasting + judged(stack, service.keys, budget, outages, shares, events, fault.at, healed)
     complaints += judge.untold(shares) if told else []
     if complaints:
         complaints += [f"the host's processors were {load} meanwhile", *looked]
@@ -189,16 +190,23 @@ def probes(lab: Lab, stack: Stack) -> tuple[Probe, Probe]:
     return probe(kept=False), probe(kept=True)
 
 
-def explained(outages: Sequence[Outage], events: Sequence[Event], at: float, stack: Stack) -> list[Share]:
+def explained(
+    outages: Sequence[Outage],
+    events: Sequence[Event],
+    at: float,
+    service: Service,
+    bounds: Mapping[str, Bound],
+) -> list[Share]:
     """What the longest outage went to; nothing if there was none."""
     longest = max(outages, key=lambda outage: outage.ms, default=None)
     if longest is None:
         return []
-    return split(longest, ends(events, at, stack.service, longest.end), stack.bounds)
+    return split(longest, ends(events, at, service, longest.end), bounds)
 
 
 def judged(
     stack: Stack,
+    keys: Sequence[str],
     budget: Budget,
     outages: Sequence[Outage],
     shares: Sequence[Share],
@@ -211,7 +219,7 @@ def judged(
     found = judge.over_budget(total, budget.ms, budget.derivation)
     found += judge.over_bounds(shares, stack.slack * 1000)
     if stack.key_ttl is not None:
-        keys, slack = stack.service.keys, min(stack.slack, stack.key_ttl)
+        slack = min(stack.slack, stack.key_ttl)
         found += judge.stale_keys(events, keys, at, healed, stack.key_ttl, slack)
     return found
 

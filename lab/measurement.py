@@ -27,7 +27,7 @@ class Stack:
     name: str
     url: Callable[[], str]
     expect: str
-    service: Service
+    service: Callable[[], Service]  # as it is once the stack is ready
     units: tuple[str, ...] = ()
     bounds: Mapping[str, Bound] = field(default_factory=dict)
     backend: str = ""

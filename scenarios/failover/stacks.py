@@ -116,7 +116,7 @@ def ambassador(article: Article) -> Stack:
         "ambassador",
         article.public_url,
         PAGE,
-        Service("apache.service", (KEY,), ("apache-dyn-amb.service", "haproxy.service")),
+        lambda: Service("apache.service", (KEY,), ("apache-dyn-amb.service", "haproxy.service")),
         PROVIDERS + CONSUMERS,
         {
             **placed_by_fleet(known),

@@ -41,6 +41,7 @@ def parted(known: Times) -> Parts:
 def cold_start(known: Times) -> Parts:
     """The whole lab boots: etcd elects, fleet starts the units again, the old key's TTL has to run out."""
     return (
+        ("held for", SHORT),
         ("boot", known.work),
         ("election", known.election),
         ("the old key's TTL", KEY_TTL),

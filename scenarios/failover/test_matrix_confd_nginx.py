@@ -123,7 +123,6 @@ def bounds(known: Times, cell: Cell) -> dict[str, Bound]:
 
 def stack(site: Article, cell: Cell) -> Stack:
     """Two web servers behind nginx; `ready` when both are in its upstream again."""
-    start_dead(site.lab, UNITS)  # whose entry is looked at has a machine
 
     def ready() -> None:
         start_dead(site.lab, UNITS)
@@ -136,7 +135,7 @@ def stack(site: Article, cell: Cell) -> Stack:
         "confd-nginx",
         site.public_url,
         PAGE,
-        service(site, cell),
+        lambda: service(site, cell),
         UNITS,
         bounds(times(site.lab, AGAIN), cell),
         # a sidekick that lives writes its entry anew before that

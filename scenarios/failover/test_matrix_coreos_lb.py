@@ -147,7 +147,7 @@ def stack(site: Article, cell: Cell) -> Stack:
         "coreos-lb",
         site.public_url,
         PAGE,
-        service(cell),
+        lambda: service(cell),
         UNITS,
         {
             **placed_by_fleet(times(site.lab)),

@@ -174,7 +174,7 @@ def stack(site: Dockreg, cell: Cell) -> Stack:
         "dockreg",
         lambda: site.public,
         "Hello from",
-        service(site, cell),
+        lambda: service(site, cell),
         bounds=bounds(times(site.lab), cell),
         backend=GREETING,
         # an instance that lives prolongs its key without a word to those who watch it

@@ -67,7 +67,7 @@ class Toy:
             "toy",
             self.url,
             "toy from",
-            Service(WEB, (KEY,), (PROXY,)),
+            lambda: Service(WEB, (KEY,), (PROXY,)),
             (WEB, PROXY),
             {
                 "detection": Bound(ttl + EXPIRY, "fleet.agent_ttl, etcd's expiry"),

@@ -168,7 +168,7 @@ def stack(site: Site, cell: Cell) -> Stack:
         "rundock",
         lambda: url,
         SERVED,
-        service(cell),
+        lambda: service(cell),
         bounds=bounds(cell),
         backend=WHO,
         key_ttl=TTL if (cell.fault, cell.target) == ("power-loss", OTHER) else None,

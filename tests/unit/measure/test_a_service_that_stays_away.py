@@ -111,7 +111,7 @@ class _block:
 def taken(
     lab: Lab, server: Server, kind: Away, seconds: float = 0.3, *, told: bool = False, barred: str = ""
 ) -> Measurement:
-    stack = Stack("toy", lambda: server.url, "here", Service("toy.service", (), ()), interval=0.05)
+    stack = Stack("toy", lambda: server.url, "here", lambda: Service("toy.service", (), ()), interval=0.05)
     budget = Budget(seconds * 1000, "as the test says")
     return measure(lab, stack, kind, "coreos-1", budget, told=told, barred=barred)
 

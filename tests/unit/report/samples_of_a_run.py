@@ -31,7 +31,7 @@ EVENTS = [
 ]
 
 
-STACK = Stack("ambassador", str, "", SERVICE)
+STACK = Stack("ambassador", str, "", lambda: SERVICE)
 BUDGET = Budget(8000.0, "agent_ttl 3 s + work 5 s")
 CELL = (STACK, faults.kind("power-loss"), "coreos-1", BUDGET)  # what `measured` is asked for
 
