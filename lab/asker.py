@@ -12,6 +12,7 @@ import errno
 import json
 import os
 import re
+import resource
 import selectors
 import socket
 import sys
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     Key = tuple[float, int]
 
 MOST = 4096  # requests under way at once: a second's worth at any sensible rate
+SPARE = 16  # descriptors that are no request's
 
 
 class Garbled(Exception):
@@ -116,13 +118,14 @@ class Asker:
         self.idle: socket.socket | None = None
         self.selector = selectors.DefaultSelector()
         self.lines: list[str] = []
+        self.most = min(MOST, descriptors() - SPARE)
 
     def run(self) -> None:
         self.selector.register(sys.stdin.fileno(), selectors.EVENT_READ)
         due = time.monotonic()
         while True:
             now = time.monotonic()
-            if now >= due and not (self.kept and self.under_way) and len(self.under_way) < MOST:
+            if now >= due and not (self.kept and self.under_way) and len(self.under_way) < self.most:
                 self.begin(now)
                 # late: the missed ones are not made up for, so the gap shows
                 due = max(due + self.interval, now) if now - due < self.interval else now + self.interval
@@ -208,6 +211,13 @@ class Asker:
         """A line: the start on the monotonic clock, how long it took, how it ended, who answered."""
         who = who.replace("\t", " ").replace("\n", " ")
         self.lines.append(f"{start:.6f}\t{time.monotonic() - start:.6f}\t{kind}\t{who}\n")
+
+
+def descriptors() -> int:
+    """How many files this process may have open, which it raises to all that it is allowed to."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+    return most
 
 
 def go_first() -> None:

@@ -97,8 +97,8 @@ def collect(lab: Lab, folder: Path, extra: Mapping[str, Callable[[], str]] | Non
     """Write the bundle to `folder` (a former one there is replaced) and return it.
 
     `extra` has files that the test itself knows how to write. Never raises MachineError: what could not be
-    had is a line in `missing.txt`. Everything is asked at once, and what has not answered by the deadline
-    is left out.
+    had is a line in `missing.txt`. Raises OSError if that or the folder cannot be made. Everything is asked
+    at once, and what has not answered by the deadline is left out.
     """
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
@@ -108,16 +108,13 @@ def collect(lab: Lab, folder: Path, extra: Mapping[str, Callable[[], str]] | Non
 
     def keep(path: str, get: Callable[[], str]) -> None:
         try:
-            text = get()
+            if text := get():  # a machine may have no such thing
+                target = folder / path
+                target.parent.mkdir(parents=True, exist_ok=True)
+                target.write_text(text)
         except Exception as problem:  # evidence is no place to fail: the test has failed already
             with lock:
                 missing.append(f"{path}: {problem}")
-            return
-        if not text:  # a machine that has no such thing
-            return
-        target = folder / path
-        target.parent.mkdir(parents=True, exist_ok=True)
-        target.write_text(text)
 
     pool = ThreadPoolExecutor(max_workers=24, thread_name_prefix="evidence")
     try:

@@ -162,13 +162,18 @@ class Session:
     def collect_evidence(self, test: str, extra: Mapping[str, Callable[[], str]]) -> str:
         """Collect a bundle for a test that failed, with files of its own; says where it is.
 
-        And which faults have not been healed, or not yet.
+        And which faults have not been healed, or not yet. A disk that is full, or a folder that cannot be
+        written, costs the bundle and no other test.
         """
         assert self.lab is not None
-        with self._progress().step("collecting evidence"):
-            folder = evidence.collect(self.lab, evidence.place(test), extra)
-        more = "".join(f", {name}" for name in extra)
-        said = f"journals, consoles, etcd's keys, units and containers{more} are in {folder}"
+        try:
+            with self._progress().step("collecting evidence"):
+                folder = evidence.collect(self.lab, evidence.place(test), extra)
+        except OSError as problem:
+            said = f"no evidence: {evidence.place(test)}: {problem.strerror}"
+        else:
+            more = "".join(f", {name}" for name in extra)
+            said = f"journals, consoles, etcd's keys, units and containers{more} are in {folder}"
         standing = faults_in_place(self.lab)
         return f"{said}\nstill in place: {standing}" if standing else said
 

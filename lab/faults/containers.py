@@ -66,8 +66,9 @@ def _state(node: Node, container: str) -> tuple[str, float]:
     """
     form = shlex.quote("--format={{.State.Status}} {{.State.FinishedAt}}")
     asked = node.run(f"date +%s.%N; docker inspect {form} {shlex.quote(container)}", check=False)
-    if asked.ok:
-        now, state, finished = asked.stdout.split()
+    words = asked.stdout.split()
+    if asked.ok and len(words) == 3:
+        now, state, finished = words
         return state, float(now) - moment(finished)
     if "no such" in asked.stderr.lower():
         return "", 0.0

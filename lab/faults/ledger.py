@@ -54,8 +54,11 @@ def begin(lab: Lab, kind: str, target: Target, amount: str = "") -> str:
 
 
 def note(lab: Lab, event: str, mark: str) -> None:
-    """Add a moment to the log."""
-    entry = json.loads((_folder(lab) / f"{mark}.json").read_text())
+    """Add a moment to the log; nothing of a fault that somebody else has healed meanwhile."""
+    try:
+        entry = json.loads((_folder(lab) / f"{mark}.json").read_text())
+    except FileNotFoundError:
+        return
     target = str(Target(tuple(entry["machines"]), entry["what"]))
     moment = Moment(time.monotonic(), event, entry["kind"], target, mark, entry["amount"])
     with (_folder(lab) / LOG).open("a") as log:

@@ -41,6 +41,8 @@ def revive(lab: Lab, target: Target) -> None:
 def _all_run(node: Node, units: list[str]) -> bool:
     """Whether all are active; starts those that are dead, in one call, so that systemd keeps their order."""
     states = node.run(["systemctl", "is-active", *units], check=False).stdout.split()
+    if len(states) != len(units):  # systemd was too busy to tell of all
+        return False
     dead = [unit for unit, state in zip(units, states, strict=True) if state in DEAD]
     if dead:
         node.run(["systemctl", "start", *dead], sudo=True, timeout=REVIVED_WITHIN_EMULATED)

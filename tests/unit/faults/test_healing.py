@@ -158,6 +158,22 @@ def test_what_somebody_else_has_healed_is_healed(lab: Lab) -> None:
     assert ledger.standing(lab) == []
 
 
+def test_what_somebody_else_heals_meanwhile_is_healed(lab: Lab) -> None:
+    """`lab heal` in another terminal is done first: our healing finds nothing written down any more."""
+
+    class Overtaken(Noted):
+        def heal(self, lab: Lab, target: Target) -> None:
+            super().heal(lab, target)
+            for entry in ledger.standing(lab):
+                ledger.end(lab, entry.mark)
+
+    kind = Overtaken()
+    block(lab, kind)
+    assert kind.done == ["inject", "heal"]
+    assert ledger.standing(lab) == []
+    assert [moment.event for moment in ledger.moments(lab)] == ["inject", "heal", "healed"]
+
+
 def test_healing_all_goes_on_past_what_does_not_heal_and_says_so(
     lab: Lab, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -49,6 +49,16 @@ def test_a_second_run_is_told_that_the_lab_is_in_use(tmp_path: Path, home: Path)
     second.down()
 
 
+def test_a_bundle_that_cannot_be_written_is_said_and_ends_no_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "taken").touch()
+    monkeypatch.setenv("LAB_EVIDENCE", str(tmp_path / "taken"))
+    mine = session(tmp_path, quiet=True)  # type: ignore[arg-type]
+    mine.lab = cast(Lab, SimpleNamespace(folder=tmp_path))
+    assert mine.collect_evidence("a::test", {}) == f"no evidence: {tmp_path}/taken/a-test: Not a directory"
+
+
 def test_a_name_that_is_no_lab_s_name_is_one_line(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="--lab-name: name"):
         session(tmp_path, name="No Such Name").describe(LAB_YAML)

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import signal
 import socket
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
+from urllib.parse import urlsplit
 
 import pytest
 
+from lab import asker
 from lab.health import Void
 from lab.probe import Probe
 from lab.samples import Sample, backends, blind, lag, outages, percentiles, rate
@@ -93,6 +98,33 @@ def test_a_server_that_hangs_is_asked_at_the_same_rate() -> None:
     assert {sample.kind for sample in probe.failed} == {"timeout"}
     outage = max(probe.outages, key=lambda one: one.ms)  # a busy host's own threads may make one more
     assert outage.ms == pytest.approx((ended - began) * 1000, abs=BUSY_MS)
+
+
+def test_a_process_that_may_have_few_files_open_asks_as_many_requests_as_it_can() -> None:
+    """The asker ends with its input: it would have ended with an error before that."""
+    server, allowed = Server(), 40
+    server.answering.clear()
+    with server.running() as url:
+        place = urlsplit(url)
+        order = {
+            "host": place.hostname,
+            "port": place.port,
+            "request": "GET / HTTP/1.1\r\n\r\n",
+            "expect": "",
+            "interval": 0.01,
+            "timeout": 0.9,
+            "kept": False,
+            "backend": "",
+        }
+        line = 'ulimit -n "$1" && exec "$2" -I -S "$3" "$4"'
+        words = ["sh", "-c", line, "sh", str(allowed), sys.executable, asker.__file__, json.dumps(order)]
+        with subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as asking:
+            assert asking.stdin is not None
+            assert asking.stdout is not None
+            first = [asking.stdout.readline().split("\t")[2] for _ in range(30)]
+            asking.stdin.close()
+    assert first == ["timeout"] * 30
+    assert asking.returncode == 0
 
 
 def test_a_hang_shorter_than_the_time_out_is_latency_and_no_outage() -> None:
