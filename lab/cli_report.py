@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from lab.cli import Session
 
 LAST = 30  # runs in the plot over nights: a month of them
+ASIDE = {"--list": "list", "--compare": "compare"}  # options that name all that is to be shown
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -37,14 +38,20 @@ def report(session: Session) -> None:
     from lab import report_rows, report_text, runs
 
     options = session.options
+    for name, value in ASIDE.items():
+        if getattr(options, value) and (options.run or options.last is not None):
+            raise UserError(f"{name} shows no other runs: leave out RUN and --last")
+    if options.list and options.compare:
+        raise UserError("give --list or --compare")
     if options.list:
         session.result(runs.names(), runs.names() or ["no run is kept"])
         return
     if options.compare:
-        before, after = (runs.open_run(name) for name in options.compare)
+        before, after = (_measured(runs.open_run(name)) for name in options.compare)
         changes = report_rows.compare(before, after)
+        lines = report_text.comparison(changes)
         if options.html:
-            write(after, Path(options.html), against=before)
+            lines.append(_written(session, after, against=before))
         rows = [
             {
                 "stack": one.stack,
@@ -55,30 +62,42 @@ def report(session: Session) -> None:
             }
             for one in changes
         ]
-        session.result(rows, report_text.comparison(changes))
+        session.result(rows, lines)
         return
     run = _chosen(options.run, options.last)
     lines = [run.title, *report_text.table(run.measurements)]
     if options.html:
-        lines.append(f"written: {write(run, Path(options.html))}")
+        lines.append(_written(session, run))
     elif run.count == 1:
         lines.append(f"`lab report {run.name} --html FILE` draws it")
     session.result([_row(row) for row in report_rows.rows(run.measurements)], lines)
 
 
-def write(run: runs.Run, file: Path, against: runs.Run | None = None) -> Path:
-    """Write a run's report, with what changed since `against` and a plot over the last runs."""
+def _written(session: Session, run: runs.Run, against: runs.Run | None = None) -> str:
+    file = Path(session.options.html)
+    with session.progress.step("drawing the report"):  # a month of full nights takes 15 s to read
+        page = drawn(run, against)
+    write(page, file)
+    return f"written: {file}"
+
+
+def drawn(run: runs.Run, against: runs.Run | None = None) -> str:
+    """A run's report as HTML, with what changed since `against` and a plot over the last runs."""
     from lab import report_html, report_rows, runs
 
-    kept = [runs.open_run(name) for name in runs.names()[-LAST:]]
+    unread: list[str] = []
+    nights = report_rows.nights(runs.earlier(run, LAST, unread))
     changes = report_rows.compare(against, run) if against else ()
-    text = report_html.page(run, report_rows.nights(kept), changes, against.name if against else "")
+    return report_html.page(run, nights, changes, against.name if against else "", unread)
+
+
+def write(page: str, file: Path) -> None:
+    """Write a report in any folder. Raises UserError if that is not possible."""
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_text(text)
+        file.write_text(page)
     except OSError as problem:
         raise UserError(f"{file}: cannot be written ({problem.strerror})") from None
-    return file
 
 
 def _chosen(names: Sequence[str], last: int | None) -> runs.Run:
@@ -89,12 +108,15 @@ def _chosen(names: Sequence[str], last: int | None) -> runs.Run:
         if names:
             raise UserError("give --last or the runs' names")
         if last < 1:
-            raise UserError("--last: at least 1")
+            raise UserError(f"--last {last}: give 1 or more")
     found = runs.last(last) if last else [runs.open_run(name) for name in names or [""]]
-    for run in found:
-        if not run.measurements:
-            raise UserError(f"run {run.name} measured nothing; `lab report --list` shows the others")
-    return runs.together(found)
+    return runs.together([_measured(run) for run in found])
+
+
+def _measured(run: runs.Run) -> runs.Run:
+    if not run.measurements:
+        raise UserError(f"run {run.name} measured nothing; `lab report --list` shows the others")
+    return run
 
 
 def _row(row: report_rows.Row) -> dict[str, object]:

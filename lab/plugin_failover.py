@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -48,6 +47,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "fault(name): the fault that the test makes, for --lab-fault")
+    if config.option.lab_repeat < 1:
+        raise pytest.UsageError(f"--lab-repeat {config.option.lab_repeat}: give 1 or more")
     for name in config.option.lab_fault:
         from lab import faults
 
@@ -70,7 +71,7 @@ def pytest_configure_node(node: Any) -> None:
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "repetition" in metafunc.fixturenames:
-        count = max(1, metafunc.config.option.lab_repeat)
+        count = metafunc.config.option.lab_repeat
         metafunc.parametrize("repetition", range(count), ids=[f"run{n + 1}" for n in range(count)])
 
 
@@ -149,14 +150,17 @@ def measured(
     return take
 
 
+@pytest.hookimpl(trylast=True)  # the labs come down first: a report is no reason to leave one up
 def pytest_sessionfinish(session: pytest.Session) -> None:
     file, folder = session.config.option.lab_report, _kept(session.config)
+    if file and folder is None:
+        session.config.stash[REPORT] = f"nothing was measured, and {file} is not written"
     if file and folder is not None and not worker(session.config):
         from lab import cli_report, runs
 
         session.config.stash[REPORT] = file
         try:
-            cli_report.write(runs.open_run(folder.name), Path(file))
+            cli_report.write(cli_report.drawn(runs.open_run(folder.name)), Path(file))
         except UserError as problem:  # the tests have run, and what they measured is kept
             session.config.stash[REPORT] = str(problem)
             session.exitstatus = session.exitstatus or pytest.ExitCode.USAGE_ERROR
@@ -166,18 +170,15 @@ def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> Non
     """The table of what was measured, and where it is kept."""
     folder = _kept(config)
     if folder is None:
+        if REPORT in config.stash:
+            terminalreporter.line(f"report: {config.stash[REPORT]}")
         return
     from lab import report_text, runs
-    from lab.progress import counted
 
     terminalreporter.section("failover", sep="-")
     for line in report_text.table(runs.open_run(folder.name).measurements):
         terminalreporter.line(line)
     terminalreporter.line(f"kept as run {folder.name}: `lab report` shows it again, --html FILE draws it")
-    labs, processors = getattr(config.option, "numprocesses", None) or 1, os.cpu_count() or 1
-    if labs > processors:
-        shared = f"{labs} labs shared {counted(processors, 'processor')}"
-        terminalreporter.line(f"{shared}: each needs most of one, so that an outage may be the host's")
     if REPORT in config.stash:
         terminalreporter.line(f"report: {config.stash[REPORT]}")
 

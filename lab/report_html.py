@@ -18,8 +18,17 @@ STYLE = Path(__file__).with_name("report.css")
 Nights = Mapping[tuple[str, str], Sequence[tuple[str, float, float]]]
 
 
-def page(run: Run, nights: Nights | None = None, changes: Sequence[Change] = (), against: str = "") -> str:
-    """The whole report of a run; with `nights` a plot a cell, with `changes` what is new since `against`."""
+def page(
+    run: Run,
+    nights: Nights | None = None,
+    changes: Sequence[Change] = (),
+    against: str = "",
+    unread: Sequence[str] = (),
+) -> str:
+    """The whole report of a run; with `nights` a plot a cell, with `changes` what is new since `against`.
+
+    `unread` are runs that the plots would have, and that could not be read.
+    """
     table = rows(run.measurements)
     ids = {id(measured): f"m{number}" for number, measured in enumerate(run.measurements, 1)}
     content = [_head(run, table), _matrix(table, ids)]
@@ -27,7 +36,8 @@ def page(run: Run, nights: Nights | None = None, changes: Sequence[Change] = (),
         content.append(_changes(changes, against))
     content += [_measurement(measured, ids[id(measured)]) for measured in run.measurements]
     if nights:
-        content.append(_nights(nights, {(row.stack, row.fault): row.budget for row in table}))
+        apart = rows(run.measurements, apart=True)
+        content.append(_nights(nights, {(row.stack, row.fault): row.budget for row in apart}, unread))
     head = element("title", f"Failover, {run.name}") + element("style", Markup(STYLE.read_text()))
     return (
         '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
@@ -236,11 +246,12 @@ def _changes(changes: Sequence[Change], against: str) -> Markup:
     return element("section", element("h2", f"Against run {against}"), _table(heads, lines))
 
 
-def _nights(nights: Nights, budgets: Mapping[tuple[str, str], float]) -> Markup:
+def _nights(nights: Nights, budgets: Mapping[tuple[str, str], float], unread: Sequence[str]) -> Markup:
     plots = [
         joined([element("h3", f"{stack}: {fault}"), report_svg.nights(series, budgets[stack, fault])])
         for (stack, fault), series in nights.items()
         if (stack, fault) in budgets
     ]
-    note = "Median (dot) and maximum (line) of each run that was kept."
+    note = "Median (dot) and maximum (line) of the last runs that have measured the same."
+    note += f" Not to be read: {', '.join(unread)}." if unread else ""
     return element("section", element("h2", "Over the last runs"), element("p", note), joined(plots))

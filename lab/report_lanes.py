@@ -106,7 +106,11 @@ def _units(measured: Measurement, events: Sequence[Event]) -> list[Lane]:
             if event.kind != "unit":
                 continue
             if event.what in UP:
-                running.setdefault(event.machine, event.at)
+                since = running.setdefault(event.machine, event.at)
+                lost = _lost(event.machine, since, [one for one in events if one.at <= event.at], measured)
+                if lost < event.at:  # it went with its machine, and is back on it
+                    lane.bars.append(_ran(name, event.machine, machines, since, lost))
+                    running[event.machine] = event.at
             elif event.what in DOWN and event.machine in running:
                 lane.bars.append(_ran(name, event.machine, machines, running.pop(event.machine), event.at))
                 if event.what != "stopped":

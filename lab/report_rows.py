@@ -107,7 +107,7 @@ class Change:
 
 def compare(before: Run, after: Run) -> list[Change]:
     """Every cell of either run, with a word on what became of it."""
-    apart = _mixed(before.measurements) or _mixed(after.measurements)
+    apart = _mixed([*before.measurements, *after.measurements])
     old = {(row.stack, row.fault): row for row in rows(before.measurements, apart)}
     new = {(row.stack, row.fault): row for row in rows(after.measurements, apart)}
     return [
@@ -135,10 +135,13 @@ def _word(before: Row | None, after: Row | None) -> str:
 
 
 def nights(kept: Iterable[Run]) -> dict[tuple[str, str], list[tuple[str, float, float]]]:
-    """For each cell (run, median, maximum) of every run that has sound figures of it, in the runs' order."""
+    """For each cell (run, median, maximum) of every run that has sound figures of it, in the runs' order.
+
+    A cell is (stack, fault and whom it hits, with the provider): containers and virtual machines are two.
+    """
     found: dict[tuple[str, str], list[tuple[str, float, float]]] = {}
     for run in kept:
-        for row in rows(run.measurements):
+        for row in rows(run.measurements, apart=True):
             if row.sound:
                 found.setdefault((row.stack, row.fault), []).append((run.name, row.median, row.worst))
     return found

@@ -179,13 +179,14 @@ def _bands(measured: Measurement, scale: Scale, bottom: float) -> Markup:
 
 def _labels(outages: Sequence[Outage], scale: Scale) -> Markup:
     """The longest outages' times, each where there is room for it."""
-    drawn, taken = [], 0.0
-    for gap in outages:
+    drawn, taken = [], list[tuple[float, float]]()
+    for gap in sorted(outages, key=lambda gap: gap.ms, reverse=True):
         text, middle = f"{gap.ms:.0f} ms", (scale.x(gap.start) + scale.x(gap.end)) / 2
         half = 4.2 * len(text)
-        if middle - half < taken:
+        left, right = middle - half, middle + half
+        if any(left < end and start < right for start, end in taken):
             continue
-        taken = middle + half
+        taken.append((left, right))
         drawn.append(element("text", text, class_="gap", x=middle, y=AXIS + 14, text_anchor="middle"))
     return joined(drawn)
 

@@ -9,6 +9,7 @@ from lab.measurement import Measurement
 from lab.report_rows import WORDS, Change, Row, rows
 
 BLOCKS = " ▁▂▃▄▅▆▇█"
+CROWDED = 0.9  # of the processors' time, above which work waits for one: two labs use 0.8 of two
 
 
 def table(measurements: Sequence[Measurement]) -> list[str]:
@@ -60,7 +61,8 @@ def loaded(measurements: Sequence[Measurement]) -> list[str]:
         return []
     most, of = max(known, key=lambda one: one[0].busy + one[0].stolen)
     median = statistics.median(load.busy for load, _ in known)
-    return [f"host's processors: {median:.0%} busy (median), at most {most} ({of.stack} {of.cell})"]
+    line = f"host's processors: {median:.0%} busy (median), at most {most} ({of.stack} {of.cell})"
+    return [line + ("; an outage may be the host's: measure fewer labs at once" if median > CROWDED else "")]
 
 
 def request(measured: Measurement) -> dict[str, str]:

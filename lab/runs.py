@@ -6,7 +6,7 @@ import json
 import os
 import re
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -64,9 +64,8 @@ def begin(name: str = "", now: float | None = None) -> Path:
 
 def save(folder: Path, measurement: Measurement) -> Path:
     """Write a measurement into a run's folder, before anybody judges it; returns its file."""
-    number = len(list(folder.glob("[0-9]*.json"))) + 1
-    name = re.sub(r"[^a-z0-9.-]+", "-", measurement.name.lower()).strip("-")
-    file = folder / f"{number:03}-{name}.json"
+    number = len(_files(folder)) + 1
+    file = folder / f"{number:03}-{_called(measurement)}.json"
     document = asdict(measurement)
     for field in ("samples", "kept_samples"):
         document[field] = [
@@ -80,8 +79,25 @@ def save(folder: Path, measurement: Measurement) -> Path:
 
 
 def load(file: Path) -> Measurement:
-    """A measurement that `save` has written."""
-    document: dict[str, Any] = json.loads(file.read_text())
+    """A measurement that `save` has written. Raises UserError if it cannot be read."""
+    try:
+        return _read(json.loads(file.read_text()))
+    except OSError as problem:
+        raise UserError(f"{file}: cannot be read ({problem.strerror})") from None
+    except (ValueError, KeyError, TypeError) as problem:  # a host that went down, or another version's
+        raise UserError(f"{file}: no measurement that this version of lab reads ({problem})") from None
+
+
+def _called(measurement: Measurement) -> str:
+    """What a measurement's file is called, after its number."""
+    return re.sub(r"[^a-z0-9.-]+", "-", measurement.name.lower()).strip("-")
+
+
+def _files(folder: Path) -> list[Path]:
+    return sorted(folder.glob("[0-9]*.json"))
+
+
+def _read(document: dict[str, Any]) -> Measurement:
     document["budget"] = Budget(**document["budget"])
     for field in ("outages", "kept"):
         document[field] = [Outage(**one) for one in document[field]]
@@ -102,15 +118,18 @@ def names() -> list[str]:
 
 
 def open_run(name: str = "") -> Run:
-    """A run by its name, or the latest. Raises UserError if there is none."""
-    folder = home() / (name or LATEST)
-    if not folder.is_dir() or "/" in name:
-        if not names():
-            raise UserError(f"no run is kept in {home()}; `pytest scenarios/failover` makes one")
-        raise UserError(f"no run {name!r}{did_you_mean(name, names())}")
-    folder = folder.resolve()
-    files = sorted(folder.glob("[0-9]*.json"))
-    return Run(folder.name, folder, [load(file) for file in files])
+    """A run by its name, or the latest. Raises UserError if there is none, or if it cannot be read."""
+    known = names()
+    if not known:
+        raise UserError(f"no run is kept in {home()}; `sudo ./run failover` makes one")
+    if name in ("", LATEST):
+        # whoever has removed that run means the one before it
+        name = (home() / LATEST).resolve().name
+        name = name if name in known else known[-1]
+    if name not in known:
+        raise UserError(f"no run {name!r}{did_you_mean(name, known)}")
+    folder = home() / name
+    return Run(name, folder, [load(file) for file in _files(folder)])
 
 
 def last(count: int) -> list[Run]:
@@ -123,6 +142,26 @@ def last(count: int) -> list[Run]:
         if len(found) == count:
             break
     return found or [open_run()]
+
+
+def earlier(like: Run, most: int, unread: list[str]) -> Iterator[Run]:
+    """The last `most` runs that have measured what is in `like`, the oldest first, and nothing else of them.
+
+    One at a time, as a run has some 60 MB. The names of those that cannot be read are added to `unread`.
+    """
+    called = {_called(measured) for measured in like.measurements}
+    found: list[tuple[str, list[Path]]] = []
+    for name in reversed(names()):
+        files = [file for file in _files(home() / name) if file.stem.partition("-")[2] in called]
+        if files:
+            found.insert(0, (name, files))
+        if len(found) == most:
+            break
+    for name, files in found:
+        try:
+            yield Run(name, home() / name, [load(file) for file in files])
+        except UserError:
+            unread.append(name)
 
 
 def together(several: Sequence[Run]) -> Run:

@@ -61,6 +61,13 @@ def test_a_mistyped_fault_is_one_line(inner: pytest.Pytester) -> None:
     result.stderr.fnmatch_lines(["*--lab-fault: no fault 'rebot'; did you mean 'reboot'?*"])
 
 
+@pytest.mark.parametrize("count", ["0", "-1"])
+def test_no_repetition_at_all_is_a_mistake(inner: pytest.Pytester, count: str) -> None:
+    result = run(inner, f"--lab-repeat={count}")
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines([f"*--lab-repeat {count}: give 1 or more"])
+
+
 @pytest.mark.parametrize(
     ("verdicts", "passed", "taken"),
     [

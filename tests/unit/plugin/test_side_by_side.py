@@ -118,8 +118,7 @@ def test_a_worker_says_who_speaks(capsys: pytest.CaptureFixture[str]) -> None:
     assert capsys.readouterr().err == "[gw1] a choice\n"
 
 
-@pytest.mark.parametrize(("processors", "told"), [(1, True), (2, False)])
-def test_what_all_workers_measure_is_one_run(inner: pytest.Pytester, processors: int, told: bool) -> None:
+def test_what_all_workers_measure_is_one_run(inner: pytest.Pytester) -> None:
     keeps = """
 def test_{0}(pytestconfig, lab):
     from lab import runs
@@ -128,17 +127,13 @@ def test_{0}(pytestconfig, lab):
     (runs.begin(handed(pytestconfig, RUN_NAME)) / "{0}").touch()
 """
     modules(inner, a=keeps.format("a"), b=keeps.format("b"))
-    (inner.path / "conftest.py").write_text(f"{CONFTEST}\nos.cpu_count = lambda: {processors}\n")
-
     result = inner.runpytest_subprocess("-n", "2", *PLUGINS)
 
     result.assert_outcomes(passed=2)
     (name,) = runs.names()
     assert {file.name for file in (runs.home() / name).iterdir()} == {"a", "b"}
     assert (runs.home() / runs.LATEST).resolve().name == name
-    said = "\n".join(result.outlines)
-    assert f"kept as run {name}: " in said
-    assert ("2 labs shared 1 processor:" in said) == told
+    assert f"kept as run {name}: " in "\n".join(result.outlines)
 
 
 def test_a_shell_is_refused_where_nobody_could_type_into_it(inner: pytest.Pytester) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -116,13 +117,50 @@ def test_runs_that_are_named_are_one_table(report: Call) -> None:
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (["--last", "0"], "--last: at least 1"),
+        (["--last", "0"], "--last 0: give 1 or more"),
         (["--last", "many"], "many"),
         (["--last", "2", NEW], "--last or the runs' names"),
+        (["--compare", OLD, NEW, OLD], "--compare shows no other runs"),
+        (["--list", "--last", "1"], "--list shows no other runs"),
+        (["--list", "--compare", OLD, NEW], "--list or --compare"),
+        (["--compare", "2026-01-01_12-00-00", NEW], "measured nothing"),
+        (["."], "no run '.'"),
+        (["--compare", "..", NEW], "no run '..'"),
     ],
 )
 def test_a_mistake_is_one_line(report: Call, words: list[str], said: str) -> None:
     assert said in mistake(report(*words))
+
+
+def test_without_the_latest_run_s_folder_the_one_before_it_is_the_latest(
+    report: Call, tmp_path: Path
+) -> None:
+    shutil.rmtree(tmp_path / "home/runs" / NEW)
+    shutil.rmtree(tmp_path / "home/runs/2026-01-01_12-00-00")
+    assert lines(report())[0] == f"run {OLD}"
+
+
+@pytest.mark.parametrize("damage", ["", "[]", '{"began": 1}', '{"budget": 1}'])
+def test_a_file_that_nobody_can_read_is_one_line_and_costs_no_other_run_its_report(
+    report: Call, tmp_path: Path, damage: str
+) -> None:
+    (file,) = (tmp_path / "home/runs" / OLD).glob("001-*.json")
+    file.write_text(damage)
+    assert f"{file}: no measurement that this version of lab reads" in mistake(report(OLD))
+    lines(report("-q", "--html", "a.html"))
+    assert f"Not to be read: {OLD}." in (tmp_path / "a.html").read_text()
+
+
+def test_the_plot_has_the_runs_that_measured_the_same_however_many_others_there_are(
+    report: Call, tmp_path: Path
+) -> None:
+    for second in range(31):
+        runs.save(runs.begin(f"2026-01-03_00-00-{second:02}"), measurement(stack="other", name="other-x"))
+    lines(report("-q", NEW, "--html", "a.html"))
+    page = (tmp_path / "a.html").read_text().partition("Over the last runs")[2]
+    assert OLD in page
+    assert NEW in page
+    assert "2026-01-03" not in page
 
 
 def test_all_runs_are_listed(report: Call) -> None:
@@ -143,22 +181,22 @@ def test_two_runs_are_compared(report: Call) -> None:
 
 
 def test_a_run_is_drawn_as_one_file_in_any_folder(report: Call, tmp_path: Path) -> None:
-    assert lines(report("--html", "new/folder/a.html"))[-1] == "written: new/folder/a.html"
+    assert lines(report("-q", "--html", "new/folder/a.html"))[-1] == "written: new/folder/a.html"
     page = (tmp_path / "new/folder/a.html").read_text()
     assert page.startswith("<!doctype html>")
     assert f"Run {NEW}: 3 measurements in 2 cells" in page
     assert "Over the last runs" in page
 
-    lines(report("--compare", OLD, NEW, "--html", "b.html"))
+    lines(report("-q", "--compare", OLD, NEW, "--html", "b.html"))
     assert f"Against run {OLD}" in (tmp_path / "b.html").read_text()
 
-    lines(report("--last", "2", "--html", "c.html"))
+    lines(report("-q", "--last", "2", "--html", "c.html"))
     assert f"Runs {OLD}, {NEW}: 5 measurements in 3 cells" in (tmp_path / "c.html").read_text()
 
 
 def test_a_file_that_cannot_be_written_is_one_line(report: Call, tmp_path: Path) -> None:
     (tmp_path / "taken").touch()
-    assert "taken/a.html: cannot be written" in mistake(report("--html", "taken/a.html"))
+    assert "taken/a.html: cannot be written" in mistake(report("-q", "--html", "taken/a.html"))
 
 
 def test_without_a_run_it_says_how_to_make_one(
@@ -201,6 +239,18 @@ def test_pytest_draws_what_it_has_measured(
     page = (pytester.path / "out/report.html").read_text()
     assert "1 measurements in 1 cells on nspawn" in page
     assert "ambassador: power-loss" in page
+
+
+def test_pytest_says_that_it_has_measured_nothing_and_the_old_report_is_as_it_was(
+    pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (pytester.path / "old.html").write_text("yesterday's")
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    monkeypatch.setenv("LAB_HOME", str(pytester.path / "home"))
+    pytester.makepyfile("def test_it(): assert 0")
+    result = pytester.runpytest_subprocess("-p", "lab.plugin_failover", "--lab-report=old.html")
+    result.stdout.fnmatch_lines(["report: nothing was measured, and old.html is not written"])
+    assert (pytester.path / "old.html").read_text() == "yesterday's"
 
 
 def test_pytest_says_in_one_line_that_its_report_cannot_be_written(

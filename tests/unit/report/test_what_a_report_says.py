@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import re
 import xml.dom.minidom
 from typing import Any
 
@@ -13,6 +14,7 @@ from lab.measurement import Measurement, unmeasured
 from lab.processors import Load
 from lab.report_lanes import lanes, strip
 from lab.report_rows import compare, nights, rows
+from lab.samples import Outage
 from lab.timeline import Event
 from tests.unit.report.samples_of_a_run import BUDGET, STACK, measurement, run, void
 
@@ -44,7 +46,7 @@ def test_a_cell_that_was_void_and_measured_anew_is_judged_by_what_is_sound() -> 
     matrix = page.partition("Scenario by fault")[2].partition("</section>")[0]
     assert "1 of 2 void" in matrix
     assert '<td class="within">within budget</td>' in matrix
-    (night,) = nights([run("a", blind(), measurement())])["ambassador", "power-loss"]
+    (night,) = nights([run("a", blind(), measurement())])["ambassador", "power-loss (nspawn)"]
     assert (night[0], round(night[1]), round(night[2])) == ("a", 5500, 5500)
 
 
@@ -114,6 +116,8 @@ def test_a_report_says_how_busy_the_host_was_and_in_which_cell_most() -> None:
     cells = [measurement(load=load, fault=fault) for fault, load in loads.items()]
     most = "at most 60% busy, 30% taken by its own host (ambassador pause)"
     assert report_text.table([*cells, measurement()])[-1] == f"host's processors: 60% busy (median), {most}"
+    full = report_text.table([measurement(load=Load(0.95, 0.0))])[-1]
+    assert full.endswith("; an outage may be the host's: measure fewer labs at once")
     page = report_html.page(run("a", cells[2]))
     head, note = html.escape("Host's processors"), '<dd class="small">30% taken by its own host</dd>'
     assert f"<dt>{head}</dt><dd>60% busy</dd>{note}" in page
@@ -159,6 +163,23 @@ def test_lanes_show_where_units_ran_and_keys_were() -> None:
     assert (0.0, 2.0, "apache.service runs on coreos-1") in apache, "its machine took it along at the fault"
     assert [(bar.start, bar.end) for bar in found["/services/a"].bars] == [(0.0, 5.0), (7.0, 12.0)]
     assert [bar.style for bar in found["coreos-1"].bars] == ["fault"]
+
+
+def test_a_unit_that_is_back_on_the_machine_that_took_it_along_has_two_bars() -> None:
+    events = [
+        Event(0.0, "unit", "web.service", "running", "", "coreos-1"),
+        Event(5.0, "boot", "coreos-1", "boot", "", "coreos-1"),
+        Event(7.0, "unit", "web.service", "started", "", "coreos-1"),
+    ]
+    (found,) = (one for one in lanes(measurement(events=events)) if one.name == "web.service")
+    assert [(bar.start, bar.end) for bar in found.bars] == [(0.0, 2.0), (7.0, 12.0)]
+
+
+def test_where_there_is_no_room_for_all_times_the_longest_outage_has_its_own() -> None:
+    short, long = Outage(1.98, 1.996, 2), Outage(2.0, 2.4, 40)
+    drawn = str(report_svg.timeline(measurement(outages=[short, long])))
+    labels = re.findall(r'class="gap"[^>]*>([^<]+)<', drawn)
+    assert labels == ["400 ms"]
 
 
 def test_a_container_that_no_unit_keeps_has_a_lane() -> None:
@@ -214,8 +235,9 @@ def test_a_cell_without_figures_on_one_side_is_compared_in_words() -> None:
 
 
 def test_containers_are_compared_with_containers_where_one_run_has_virtual_machines_too() -> None:
-    before = run("a", measurement(5.5))
-    after = run("b", measurement(5.6), measurement(9.5, provider="libvirt"))
+    before, emulated = run("a", measurement(5.5)), measurement(9.5, provider="libvirt")
+    assert [one.word for one in compare(before, run("c", emulated))] == ["gone", "new"]
+    after = run("b", measurement(5.6), emulated)
     assert [(one.fault, one.word) for one in compare(before, after)] == [
         ("power-loss (nspawn)", "same"),
         ("power-loss (libvirt)", "new"),
@@ -224,8 +246,21 @@ def test_containers_are_compared_with_containers_where_one_run_has_virtual_machi
 
 def test_nights_are_a_series_without_void_runs() -> None:
     series = nights([run("a"), run("b", measurement(4.0))])
-    assert [name for name, _, _ in series["ambassador", "power-loss"]] == ["a", "b"]
-    assert ("confd", "pause") not in series
+    assert {cell: [name for name, _, _ in found] for cell, found in series.items()} == {
+        ("ambassador", "power-loss (nspawn)"): ["a", "b"]
+    }
+
+
+def test_a_plot_has_containers_or_virtual_machines() -> None:
+    here, there = measurement(4.0), measurement(9.0, provider="libvirt")
+    series = nights([run("a", here), run("b", there), run("c", here, there)])
+    assert {cell: [name for name, _, _ in found] for cell, found in series.items()} == {
+        ("ambassador", "power-loss (nspawn)"): ["a", "c"],
+        ("ambassador", "power-loss (libvirt)"): ["b", "c"],
+    }
+    for drawn, plots in ((run("a", here), 1), (run("c", here, there), 2)):
+        page = report_html.page(drawn, series)
+        assert page.partition("Over the last runs")[2].count("<svg") == plots
 
 
 @pytest.mark.parametrize("seconds", [0.0, 0.02, 5.5, 9.9])
