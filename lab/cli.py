@@ -90,7 +90,10 @@ def main(words: Sequence[str]) -> int:
             ends_by(number, problem)
     as_json = False
     try:
-        options = parser().parse_args(options_first(words))
+        options, unknown = parser().parse_known_args(options_first(words))
+        if unknown:
+            said = "unrecognized arguments: " + " ".join(unknown)
+            raise UserError(f"{said}; `lab {options.command} --help` explains")
         as_json = options.json
         if getattr(options, "root", True):
             Session(options).need_root()

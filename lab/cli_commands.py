@@ -186,6 +186,7 @@ def down(session: Session) -> None:
 
 
 def doctor(session: Session) -> int:
+    from lab.cli import USER_MISTAKE
     from lab.doctor import examine
 
     found = list(examine(session.options.provider or "auto"))
@@ -194,7 +195,7 @@ def doctor(session: Session) -> int:
         for finding in found
     ]
     session.result([asdict(finding) for finding in found], lines)
-    return 0 if all(finding.ok for finding in found) else 1
+    return 0 if all(finding.ok for finding in found) else USER_MISTAKE
 
 
 def box_build(session: Session) -> None:

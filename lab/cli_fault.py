@@ -31,7 +31,7 @@ def fault(session: Session) -> None:
     if options.list:
         return _list(session)
     if not options.kind:
-        raise UserError("lab fault: which one? `lab fault --list` shows all")
+        raise UserError("which fault? `lab fault --list` shows all")
     kind = faults.kind(options.kind)
     span = _span(options.span)
     if not (options.target or kind.default):

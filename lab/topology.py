@@ -18,6 +18,7 @@ from lab.waiting import seconds
 
 FIRST_HOST = 101  # coreos-1 is .101, as in the articles
 NAME = r"^[a-z]([a-z0-9-]{0,30}[a-z0-9])?$"
+LONGEST_ELECTION = 50_000  # ms
 LAB_NAME_LIMIT = 20  # unix sockets below the lab's folder must stay under 108 characters
 
 
@@ -31,7 +32,15 @@ def _text(value: object) -> object:
     return f"{value}s" if isinstance(value, int) and not isinstance(value, bool) else value
 
 
+def _with_unit(value: object) -> object:
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        raise ValueError(f"needs a unit: {value}ms, as etcd itself counts, or {value}s")
+    return value
+
+
 Duration = Annotated[str, BeforeValidator(_text), AfterValidator(_duration)]
+# etcd's own flags are in ms, all other times of the lab in seconds
+RaftTime = Annotated[str, BeforeValidator(_with_unit), AfterValidator(_duration)]
 
 
 def _word(value: str) -> str:
@@ -89,8 +98,8 @@ class BoxSource(Part):
 class EtcdTimings(Part):
     """Raft's clock; `auto` follows the provider."""
 
-    heartbeat: Duration = "auto"
-    election: Duration = "auto"
+    heartbeat: RaftTime = "auto"
+    election: RaftTime = "auto"
 
     def milliseconds(self, emulated: bool) -> tuple[int, int]:
         """Heartbeat and election time-out in ms; an emulated machine answers late and waits longer."""
@@ -145,12 +154,10 @@ def load(path: Path) -> Topology:
     try:
         text = path.read_text()
     except OSError as problem:
-        raise UserError(
-            f"{path}: cannot be read ({problem.strerror}); give one with --topology FILE"
-        ) from None
+        raise UserError(f"{path}: cannot be read ({problem.strerror})") from None
     except UnicodeDecodeError:
-        raise UserError(f"{path}: is not text in UTF-8; give another with --topology FILE") from None
-    return parse(text, path.name)
+        raise UserError(f"{path}: is not text in UTF-8") from None
+    return parse(text, str(path))
 
 
 def parse(text: str, where: str) -> Topology:
@@ -169,7 +176,7 @@ def parse(text: str, where: str) -> Topology:
     try:
         topology = Topology.model_validate(_with_addresses(document))
     except ValidationError as problem:
-        raise UserError(f"{where}: {_explain(problem)}") from None
+        raise UserError(f"{where}: {_explain(problem, document)}") from None
     except _Contradiction as problem:
         raise UserError(f"{where}: {problem}") from None
     for contradiction in contradictions(topology):
@@ -215,6 +222,8 @@ def contradictions(topology: Topology) -> Iterable[str]:
     beat, election = topology.etcd.milliseconds(emulated=False)
     if election < 5 * beat:
         yield f"etcd.election: {election} ms must be at least five heartbeats of {beat} ms"
+    if election > LONGEST_ELECTION:
+        yield f"etcd.election: {election} ms is more than the {LONGEST_ELECTION} ms that etcd takes"
 
 
 class _Contradiction(ValueError):
@@ -253,20 +262,33 @@ def _place(network: IPv4Network, index: int, field: str) -> IPv4Address:
     return network.network_address + first + index
 
 
-def _explain(problem: ValidationError) -> str:
+def _explain(problem: ValidationError, document: Mapping[str, Any]) -> str:
     """The first mistake, as one line that names the field, its value and what would be right."""
     error = problem.errors()[0]
     place = ("networks", *error["loc"]) if problem.title == Networks.__name__ else error["loc"]
-    field = ".".join(name if (name := str(part)).isprintable() else repr(name) for part in place)
+    words = (str(part) for part in _with_names(place, document))
+    field = ".".join(word if word.isprintable() else repr(word) for word in words)
     if error["type"] == "extra_forbidden":
         known = _known_fields(place)
         return f"{field}: unknown field{did_you_mean(str(error['loc'][-1]), known)}"
     message = re.sub(r"^Value error, ", "", error["msg"])
     if error["type"] == "string_pattern_mismatch":
         message = "must be lower-case letters, digits and dashes, starting with a letter"
+    if error["type"].startswith("int_"):
+        message = f"must be a whole number{' of MiB, such as 1024' if place[-1] == 'memory' else ''}"
     value = error["input"]
     shown = "" if isinstance(value, dict) else f"{value!r}: "
     return f"{field}: {shown}{message[0].lower()}{message[1:]}"
+
+
+def _with_names(place: tuple[int | str, ...], document: Mapping[str, Any]) -> tuple[int | str, ...]:
+    """The place with a machine's name in the place of its number, unless it is the name that is wrong."""
+    match place:
+        case ("machines", int(number), field, *_) if field != "name":
+            name = document["machines"][number].get("name")
+            if isinstance(name, str) and re.match(NAME, name):
+                return ("machines", name, *place[2:])
+    return place
 
 
 def _known_fields(place: tuple[int | str, ...]) -> list[str]:

@@ -64,6 +64,7 @@ CELLS = (
     Cell("member-stopped", "follower", nothing, SHORT),
     Cell("docker-killed", APACHE, docker_restarts, SHORT),
     Cell("container-killed", "apache.service", until_healed, SHORT, night=True),
+    Cell("container-killed", "apache-dyn-amb.service", until_healed, SHORT, night=True),
     Cell("container-killed", "haproxy.service", until_healed, SHORT),
     Cell("container-paused", "haproxy.service", until_healed, SHORT),
     Cell("process-killed", "apache-docker-reg.service", nothing, SHORT),

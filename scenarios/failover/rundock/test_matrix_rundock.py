@@ -98,6 +98,8 @@ CELLS = (
     Cell("disk-full", OTHER, nothing, SHORT),
     Cell("clock-step", OTHER, nothing, SHORT),
     Cell("power-loss", DATA, boots_again, SHORT, told=True, night=False),
+    Cell("reboot", DATA, reboots, told=True),
+    Cell("partition", DATA, while_held, SHORT),
     Cell("docker-killed", DATA, docker_restarts, SHORT),
     Cell("container-killed", f"{DATA}:influxdb", starts_again),
     Cell("container-paused", f"{DATA}:influxdb", withdrawn, SHORT),

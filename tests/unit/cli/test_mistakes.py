@@ -116,6 +116,15 @@ def test_a_topology_that_is_not_there_is_named(run_lab: Call) -> None:
     assert "nowhere.yaml: cannot be read" in one_line(run_lab("up", "--topology", "nowhere.yaml"))
 
 
+@pytest.mark.parametrize(
+    "words", [("status", "-x"), ("report", "--htlm=a"), ("up", "coreos-1", "--nmae", "a")]
+)
+def test_a_flag_that_a_command_has_not_leads_to_that_command_s_help(
+    run_lab: Call, words: tuple[str, ...]
+) -> None:
+    assert f"`lab {words[0]} --help` explains" in one_line(run_lab(*words))
+
+
 @as_root
 def test_errors_can_be_read_by_a_program(run_lab: Call) -> None:
     done = run_lab("--json", "status")

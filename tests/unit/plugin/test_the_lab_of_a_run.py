@@ -166,7 +166,7 @@ def test_a_mistake_in_any_of_the_topologies_ends_the_run_before_a_machine_is_mad
     result = pytester.runpytest_subprocess("-p", "lab.plugin")
 
     assert result.ret == 2
-    assert len([line for line in result.outlines if "lab.yaml: machines.0.etcd: 'none'" in line]) == 1
+    assert len([line for line in result.outlines if "lab.yaml: machines.host-1.etcd: 'none'" in line]) == 1
 
 
 def test_a_topology_that_is_not_there_ends_the_run_with_one_line_and_code_2(

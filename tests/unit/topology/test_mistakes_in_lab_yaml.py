@@ -16,7 +16,7 @@ MISTAKES = {
     "unknown field": ("machine: []", ["machine: unknown field", "did you mean 'machines'?"]),
     "unknown field of a machine": (
         "machines: [{name: a, memry: 512}]",
-        ["machines.0.memry: unknown field", "did you mean 'memory'?"],
+        ["machines.a.memry: unknown field", "did you mean 'memory'?"],
     ),
     "unknown field of a section": ("etcd: {hartbeat: 1s}", ["etcd.hartbeat", "did you mean 'heartbeat'?"]),
     "zero machines": ("machines: []", ["machines: none given", "- {name: coreos-1}"]),
@@ -24,13 +24,13 @@ MISTAKES = {
     "machines that are a word": ("machines: three", ["machines: must be a list"]),
     "a machine that is a word": ("machines: [web]", ["machines.0", "write `- {name: web}`"]),
     "a machine without a name": ("machines: [{memory: 512}]", ["machines.0.name", "required"]),
-    "an unknown part for etcd": ("machines: [{name: a, etcd: none}]", ["machines.0.etcd: 'none'", "proxy"]),
+    "an unknown part for etcd": ("machines: [{name: a, etcd: none}]", ["machines.a.etcd: 'none'", "proxy"]),
     "no machine to begin with": (
         "machines: [{name: a, autostart: false}]",
         ["machines: none is an etcd member that starts by itself"],
     ),
     "proxies alone": ("machines: [{name: a, etcd: proxy}]", ["none is an etcd member"]),
-    "a maybe": ("machines: [{name: a, autostart: maybe}]", ["machines.0.autostart: 'maybe'"]),
+    "a maybe": ("machines: [{name: a, autostart: maybe}]", ["machines.a.autostart: 'maybe'"]),
     "duplicate name": ("machines: [{name: a}, {name: a}]", ["'a' is there twice"]),
     "duplicate private address": (
         "machines: [{name: a, private: 10.1.0.50}, {name: b, private: 10.1.0.50}]",
@@ -51,16 +51,20 @@ MISTAKES = {
     "the lab's own address": ("machines: [{name: a, private: 10.1.0.1}]", ["10.1.0.1", "lab's own"]),
     "a network's own address": ("machines: [{name: a, private: 10.1.0.0}]", ["10.1.0.0", "not a host's"]),
     "the broadcast address": ("machines: [{name: a, private: 10.1.0.255}]", ["10.1.0.255", "not a host's"]),
-    "not an address": ("machines: [{name: a, private: 10.1.0.300}]", ["machines.0.private", "10.1.0.300"]),
+    "not an address": ("machines: [{name: a, private: 10.1.0.300}]", ["machines.a.private", "10.1.0.300"]),
     "a bad name": ("machines: [{name: Web_1}]", ["machines.0.name", "Web_1", "lower-case"]),
     "a bad lab name": ("name: ../etc", ["name", "../etc", "lower-case"]),
     "a long lab name": ("name: abcdefghijklmnopqrstuvwxyz", ["name", "20"]),
-    "too little memory": ("machines: [{name: a, memory: 64}]", ["machines.0.memory: 64", "512"]),
-    "no processor": ("machines: [{name: a, cpus: 0}]", ["machines.0.cpus: 0", "1"]),
+    "too little memory": ("machines: [{name: a, memory: 64}]", ["machines.a.memory: 64", "512"]),
+    "memory with a unit": (
+        "machines: [{name: a, memory: 1GB}]",
+        ["machines.a.memory: '1GB'", "of MiB, such as 1024"],
+    ),
+    "no processor": ("machines: [{name: a, cpus: 0}]", ["machines.a.cpus: 0", "1"]),
     "unknown provider": ("provider: docker", ["provider: 'docker'", "nspawn"]),
     "metadata with a separator": (
         "machines: [{name: a, metadata: {disk: 'a,b'}}]",
-        ["machines.0.metadata.disk", "commas"],
+        ["machines.a.metadata.disk", "commas"],
     ),
     "overlapping networks": (
         "networks: {private: 10.1.0.0/16, public: 10.1.3.0/24}",
@@ -72,6 +76,8 @@ MISTAKES = {
     "not a duration": ("fleet: {agent_ttl: soon}", ["fleet.agent_ttl", "soon", "30s"]),
     "no time at all": ("fleet: {agent_ttl: 0}", ["fleet.agent_ttl", "longer"]),
     "hasty elections": ("etcd: {heartbeat: 1s, election: 2s}", ["etcd.election: 2000 ms", "five heartbeats"]),
+    "a heartbeat in etcd's own ms": ("etcd: {heartbeat: 100}", ["etcd.heartbeat: 100: needs a unit: 100ms"]),
+    "elections that etcd refuses": ("etcd: {heartbeat: 6s}", ["etcd.election: 60000 ms", "50000 ms"]),
 }
 
 
@@ -90,7 +96,7 @@ def test_a_mistake_is_one_line_that_helps(mistake: str) -> None:
 
 
 def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match=r"none\.yaml.*--topology"):
+    with pytest.raises(UserError, match=r"/none\.yaml: cannot be read \(No such file"):
         topology.load(tmp_path / "none.yaml")
 
 
