@@ -42,14 +42,15 @@ class Server(ThreadingHTTPServer):
 
 
 class Away(faults.Kind):
-    """A fault that the service is back from after its healing alone, if at all before."""
+    """A fault that the service is back from after its healing alone, or `returns` seconds after the fault."""
 
     name = "pause"
     summary = "for this test"
 
-    def __init__(self, server: Server, *, stays: bool) -> None:
+    def __init__(self, server: Server, *, stays: bool, returns: float = 0.0) -> None:
         self._server = server
         self._stays = stays
+        self._returns = returns
         self.done: list[str] = []
         self.impossible = ""
         self.mistaken = ""
@@ -65,6 +66,8 @@ class Away(faults.Kind):
     def inject(self, lab: Lab, target: Target, amount: str) -> None:
         self.done.append("made")
         self._server.away = self._stays
+        if self._returns:
+            threading.Timer(self._returns, setattr, (self._server, "away", False)).start()
 
     def heal(self, lab: Lab, target: Target) -> None:
         self.done.append("healed")
@@ -170,7 +173,7 @@ def test_what_clients_of_this_stack_cannot_measure_here_is_not_made_either(lab: 
 
 
 def test_an_outage_that_is_to_be_told_and_is_not_is_no_success(lab: Lab, server: Server) -> None:
-    result = taken(lab, server, Away(server, stays=True), seconds=60, told=True)
+    result = taken(lab, server, Away(server, stays=True, returns=0.5), seconds=60, told=True)
     assert result.verdict == "over"
     assert "only this is known" in result.why
 
