@@ -120,7 +120,7 @@ def parser() -> Parser:
     """The whole command line; each command adds its own part."""
     top = Parser(
         prog="lab",
-        parents=[_common()],
+        parents=[common()],
         description="Real machines, one etcd cluster and fleet, made and unmade on this host.",
         epilog="`lab COMMAND --help` says more. Exit codes: 0 done, 1 a machine failed, 2 yours to mend.",
         allow_abbrev=False,
@@ -132,7 +132,7 @@ def parser() -> Parser:
             command.name,
             help=command.summary,
             description=command.description or command.summary,
-            parents=[_common()],
+            parents=[common()],
             allow_abbrev=False,
         )
         command.arguments(add)
@@ -169,7 +169,7 @@ def _take_options(rest: list[str]) -> list[str]:
     return taken
 
 
-def _common() -> Parser:
+def common() -> Parser:
     """Options that may stand before and behind the command; made anew, as argparse shares defaults."""
     common = Parser(add_help=False)
     group = common.add_argument_group("common options")

@@ -17,7 +17,13 @@ if TYPE_CHECKING:
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("kind", metavar="NAME", nargs="?", default="", help="the fault; --list shows all")
-    parser.add_argument("target", metavar="TARGET", nargs="?", default="", help="whom it hits")
+    parser.add_argument(
+        "target",
+        metavar="TARGET",
+        nargs="?",
+        default="",
+        help="whom it hits; leader-lost hits the leader, blackout all",
+    )
     parser.add_argument("--for", dest="span", metavar="TIME", default="", help="heal it after TIME (10s, 2m)")
     parser.add_argument("--amount", default="", help="how much: 100ms, 20%%, +60s")
     parser.add_argument("--list", action="store_true", help="show every fault, and why one is not possible")

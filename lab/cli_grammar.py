@@ -81,16 +81,20 @@ def _doctor(parser: argparse.ArgumentParser) -> None:
 
 
 def _box(parser: argparse.ArgumentParser) -> None:
-    from lab.cli import Parser
+    from lab.cli import Parser, common
 
     parts = parser.add_subparsers(metavar="COMMAND", dest="part", required=True, parser_class=Parser)
-    build = parts.add_parser("build", help="make what is missing of the box", allow_abbrev=False)
+
+    def part(name: str, summary: str) -> argparse.ArgumentParser:
+        return parts.add_parser(name, help=summary, parents=[common()], allow_abbrev=False)
+
+    build = part("build", "make what is missing of the box")
     build.add_argument("--vm", action="store_true", help="with a disk for virtual machines")
     build.add_argument("--topology", metavar="FILE", help="whose `box` section counts (default: ./lab.yaml)")
     build.set_defaults(call=cli_commands.box_build)
-    listing = parts.add_parser("list", help="the boxes, their size, and the labs that use them")
+    listing = part("list", "the boxes, their size, and the labs that use them")
     listing.set_defaults(call=cli_commands.box_list)
-    remove = parts.add_parser("rm", help="remove a box that no lab uses", allow_abbrev=False)
+    remove = part("rm", "remove a box that no lab uses")
     remove.add_argument("key", metavar="KEY", help="its key, or the start of it, or `all`, or `old`")
     days = "with `old`: that no lab was made of for so many days (default: 7)"
     remove.add_argument("--days", type=float, default=7, help=days)

@@ -125,6 +125,11 @@ def test_a_flag_that_a_command_has_not_leads_to_that_command_s_help(
     assert f"`lab {words[0]} --help` explains" in one_line(run_lab(*words))
 
 
+def test_common_options_stand_behind_a_word_of_box_as_behind_any_command(run_lab: Call) -> None:
+    done = run_lab("box", "list", "--json")
+    assert (done.returncode, json.loads(done.stdout)) == (0, [])
+
+
 @as_root
 def test_errors_can_be_read_by_a_program(run_lab: Call) -> None:
     done = run_lab("--json", "status")
