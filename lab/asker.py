@@ -125,11 +125,11 @@ class Asker:
         due = time.monotonic()
         while True:
             now = time.monotonic()
-            if now >= due and not (self.kept and self.under_way) and len(self.under_way) < self.most:
+            if now >= due and self.may_begin():
                 self.begin(now)
                 # late: the missed ones are not made up for, so the gap shows
                 due = max(due + self.interval, now) if now - due < self.interval else now + self.interval
-            waits = [max(0.0, due - now)] if not (self.kept and self.under_way) else []
+            waits = [max(0.0, due - now)] if self.may_begin() else []
             if self.under_way:
                 oldest = next(iter(self.under_way.values()))
                 waits.append(max(0.0, oldest.start + self.timeout - now))
@@ -142,6 +142,10 @@ class Asker:
                 sys.stdout.write("".join(self.lines))
                 sys.stdout.flush()
                 self.lines.clear()
+
+    def may_begin(self) -> bool:
+        """Whether there is room for one more: a kept connection has one request at a time."""
+        return len(self.under_way) < (1 if self.kept else self.most)
 
     def begin(self, now: float) -> None:
         connection, self.idle = self.idle, None

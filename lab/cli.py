@@ -91,10 +91,11 @@ def main(words: Sequence[str]) -> int:
     as_json = False
     try:
         options, unknown = parser().parse_known_args(options_first(words))
+        as_json = options.json
         if unknown:
             said = "unrecognized arguments: " + " ".join(unknown)
-            raise UserError(f"{said}; `lab {options.command} --help` explains")
-        as_json = options.json
+            command = f"{options.command} {getattr(options, 'part', '')}".strip()
+            raise UserError(f"{said}; `lab {command} --help` explains")
         if getattr(options, "root", True):
             Session(options).need_root()
         return int(options.call(Session(options)) or 0)

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from lab.cli import Session
 
 LAST = 30  # runs in the plot over nights: a month of them
-ASIDE = {"--list": "list", "--compare": "compare"}  # options that name all that is to be shown
+ASIDE = ("list", "compare")  # options that say by themselves what is to be shown
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -38,9 +38,9 @@ def report(session: Session) -> None:
     from lab import report_rows, report_text, runs
 
     options = session.options
-    for name, value in ASIDE.items():
-        if getattr(options, value) and (options.run or options.last is not None):
-            raise UserError(f"{name} shows no other runs: leave out RUN and --last")
+    for name in ASIDE:
+        if getattr(options, name) and (options.run or options.last is not None):
+            raise UserError(f"--{name} shows no other runs: leave out RUN and --last")
     if options.list and options.compare:
         raise UserError("give --list or --compare")
     if options.list:

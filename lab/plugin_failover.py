@@ -28,6 +28,7 @@ SHARED = pytest.StashKey[str]()  # that name, where the workers get it from
 # Measurements of one cell in which the probe stood still: the host had taken its processor away, so that they
 # say nothing of the stack, for or against it. Each is kept and told; then it is measured anew.
 MOST_VOID = 2
+VOID = "void, no measurement: "
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -141,7 +142,8 @@ def measured(
         if result.verdict == "impossible":
             pytest.skip(f"{result.fault} is not possible here: {result.why}")
         if result.verdict == "void":
-            pytest.fail(f"void, not measured: {result.why}", pytrace=False)
+            why = result.why.removeprefix(VOID)  # what made it so may have said it
+            pytest.fail(f"{VOID}{why}", pytrace=False)
         if result.verdict == "over":
             parts = ", ".join(f"{share.name} {share.ms:.0f} ms" for share in result.shares)
             pytest.fail(f"{result.name}: {result.why}; the longest outage: {parts}", pytrace=False)

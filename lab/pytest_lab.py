@@ -170,7 +170,7 @@ class Session:
             with self._progress().step("collecting evidence"):
                 folder = evidence.collect(self.lab, evidence.place(test), extra)
         except OSError as problem:
-            said = f"no evidence: {evidence.place(test)}: {problem.strerror}"
+            said = f"evidence is not whole: {evidence.place(test)}: {problem.strerror}"
         else:
             more = "".join(f", {name}" for name in extra)
             said = f"journals, consoles, etcd's keys, units and containers{more} are in {folder}"

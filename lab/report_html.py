@@ -164,8 +164,8 @@ def _figures(measured: Measurement) -> Markup:
         cells.append((every[0].capitalize(), every[1], " ".join(given_up)))
     cells.append(("Probe's own lag", ms(measured.lag * 1000), error))
     if load := measured.load:
-        busy, _, taken = str(load).partition(", ")
-        cells.append(("Host's processors", busy, taken or "from the fault to the end"))
+        taken = f"from the fault to the end; {load.stolen:.0%} taken by its own host"
+        cells.append(("Host's processors", f"{load.busy:.0%} busy", taken))
     return element(
         "dl",
         joined(
@@ -252,6 +252,6 @@ def _nights(nights: Nights, budgets: Mapping[tuple[str, str], float], unread: Se
         for (stack, fault), series in nights.items()
         if (stack, fault) in budgets
     ]
-    note = "Median (dot) and maximum (line) of the last runs that have measured the same."
+    note = "Median (dot) and maximum (line) of the last runs that have made the same fault."
     note += f" Not to be read: {', '.join(unread)}." if unread else ""
     return element("section", element("h2", "Over the last runs"), element("p", note), joined(plots))

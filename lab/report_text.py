@@ -62,7 +62,8 @@ def loaded(measurements: Sequence[Measurement]) -> list[str]:
     most, of = max(known, key=lambda one: one[0].busy + one[0].stolen)
     median = statistics.median(load.busy for load, _ in known)
     line = f"host's processors: {median:.0%} busy (median), at most {most} ({of.stack} {of.cell})"
-    return [line + ("; an outage may be the host's: measure fewer labs at once" if median > CROWDED else "")]
+    crowded = statistics.median(load.busy + load.stolen for load, _ in known) > CROWDED
+    return [line + ("; an outage may be the host's" if crowded else "")]
 
 
 def request(measured: Measurement) -> dict[str, str]:

@@ -145,18 +145,22 @@ def last(count: int) -> list[Run]:
 
 
 def earlier(like: Run, most: int, unread: list[str]) -> Iterator[Run]:
-    """The last `most` runs that have measured what is in `like`, the oldest first, and nothing else of them.
+    """What is in `like`, as the last `most` runs that made each fault of each stack have measured it.
 
-    One at a time, as a run has some 60 MB. The names of those that cannot be read are added to `unread`.
+    The oldest run is first, and they come one at a time, as a run has some 60 MB. The names of those that
+    cannot be read are added to `unread`.
     """
-    called = {_called(measured) for measured in like.measurements}
+    counts = dict.fromkeys((_called(measured) for measured in like.measurements), 0)
     found: list[tuple[str, list[Path]]] = []
     for name in reversed(names()):
-        files = [file for file in _files(home() / name) if file.stem.partition("-")[2] in called]
-        if files:
-            found.insert(0, (name, files))
-        if len(found) == most:
-            break
+        of_run: dict[str, list[Path]] = {}
+        for file in _files(home() / name):
+            of_run.setdefault(file.stem.partition("-")[2], []).append(file)
+        wanted = [cell for cell in of_run if counts.get(cell, most) < most]
+        for cell in wanted:
+            counts[cell] += 1
+        if wanted:
+            found.insert(0, (name, sorted(file for cell in wanted for file in of_run[cell])))
     for name, files in found:
         try:
             yield Run(name, home() / name, [load(file) for file in files])

@@ -223,7 +223,8 @@ def contradictions(topology: Topology) -> Iterable[str]:
     if election < 5 * beat:
         yield f"etcd.election: {election} ms must be at least five heartbeats of {beat} ms"
     if election > LONGEST_ELECTION:
-        yield f"etcd.election: {election} ms is more than the {LONGEST_ELECTION} ms that etcd takes"
+        why = " (ten heartbeats)" if topology.etcd.election == "auto" else ""
+        yield f"etcd.election: {election} ms{why} is more than the {LONGEST_ELECTION} ms that etcd takes"
 
 
 class _Contradiction(ValueError):

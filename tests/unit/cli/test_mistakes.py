@@ -117,12 +117,18 @@ def test_a_topology_that_is_not_there_is_named(run_lab: Call) -> None:
 
 
 @pytest.mark.parametrize(
-    "words", [("status", "-x"), ("report", "--htlm=a"), ("up", "coreos-1", "--nmae", "a")]
+    ("words", "command"),
+    [
+        (("status", "-x"), "status"),
+        (("report", "--htlm=a"), "report"),
+        (("up", "coreos-1", "--nmae", "a"), "up"),
+        (("box", "rm", "old", "--dayz", "3"), "box rm"),
+    ],
 )
 def test_a_flag_that_a_command_has_not_leads_to_that_command_s_help(
-    run_lab: Call, words: tuple[str, ...]
+    run_lab: Call, words: tuple[str, ...], command: str
 ) -> None:
-    assert f"`lab {words[0]} --help` explains" in one_line(run_lab(*words))
+    assert f"`lab {command} --help` explains" in one_line(run_lab(*words))
 
 
 def test_common_options_stand_behind_a_word_of_box_as_behind_any_command(run_lab: Call) -> None:
@@ -131,8 +137,9 @@ def test_common_options_stand_behind_a_word_of_box_as_behind_any_command(run_lab
 
 
 @as_root
-def test_errors_can_be_read_by_a_program(run_lab: Call) -> None:
-    done = run_lab("--json", "status")
+@pytest.mark.parametrize("words", [(), ("-x",)])
+def test_errors_can_be_read_by_a_program(run_lab: Call, words: tuple[str, ...]) -> None:
+    done = run_lab("--json", "status", *words)
 
     assert done.returncode == 2
     assert json.loads(done.stderr)["event"] == "error"

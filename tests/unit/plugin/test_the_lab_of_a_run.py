@@ -56,7 +56,8 @@ def test_a_bundle_that_cannot_be_written_is_said_and_ends_no_run(
     monkeypatch.setenv("LAB_EVIDENCE", str(tmp_path / "taken"))
     mine = session(tmp_path, quiet=True)  # type: ignore[arg-type]
     mine.lab = cast(Lab, SimpleNamespace(folder=tmp_path))
-    assert mine.collect_evidence("a::test", {}) == f"no evidence: {tmp_path}/taken/a-test: Not a directory"
+    said = mine.collect_evidence("a::test", {})
+    assert said == f"evidence is not whole: {tmp_path}/taken/a-test: Not a directory"
 
 
 def test_a_name_that_is_no_lab_s_name_is_one_line(tmp_path: Path) -> None:

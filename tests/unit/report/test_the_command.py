@@ -154,13 +154,15 @@ def test_a_file_that_nobody_can_read_is_one_line_and_costs_no_other_run_its_repo
 def test_the_plot_has_the_runs_that_measured_the_same_however_many_others_there_are(
     report: Call, tmp_path: Path
 ) -> None:
+    often: dict[str, Any] = {"fault": "mute", "name": "ambassador-mute"}
     for second in range(31):
-        runs.save(runs.begin(f"2026-01-03_00-00-{second:02}"), measurement(stack="other", name="other-x"))
+        runs.save(runs.begin(f"2026-01-01_00-01-{second:02}"), measurement(**often))
+    runs.save(runs.home() / NEW, measurement(**often))
     lines(report("-q", NEW, "--html", "a.html"))
     page = (tmp_path / "a.html").read_text().partition("Over the last runs")[2]
-    assert OLD in page
-    assert NEW in page
-    assert "2026-01-03" not in page
+    assert OLD in page, "of the power loss there are two runs"
+    assert "2026-01-01_00-01-02" in page
+    assert "2026-01-01_00-01-01" not in page, "of the other fault the last 30"
 
 
 def test_all_runs_are_listed(report: Call) -> None:

@@ -116,10 +116,11 @@ def test_a_report_says_how_busy_the_host_was_and_in_which_cell_most() -> None:
     cells = [measurement(load=load, fault=fault) for fault, load in loads.items()]
     most = "at most 60% busy, 30% taken by its own host (ambassador pause)"
     assert report_text.table([*cells, measurement()])[-1] == f"host's processors: 60% busy (median), {most}"
-    full = report_text.table([measurement(load=Load(0.95, 0.0))])[-1]
-    assert full.endswith("; an outage may be the host's: measure fewer labs at once")
+    for full in (Load(0.95, 0.0), Load(0.6, 0.4)):
+        assert report_text.table([measurement(load=full)])[-1].endswith("; an outage may be the host's")
     page = report_html.page(run("a", cells[2]))
-    head, note = html.escape("Host's processors"), '<dd class="small">30% taken by its own host</dd>'
+    head = html.escape("Host's processors")
+    note = '<dd class="small">from the fault to the end; 30% taken by its own host</dd>'
     assert f"<dt>{head}</dt><dd>60% busy</dd>{note}" in page
     assert "processors" not in report_html.page(run("a", measurement())), "older code did not keep it"
 

@@ -77,7 +77,10 @@ MISTAKES = {
     "no time at all": ("fleet: {agent_ttl: 0}", ["fleet.agent_ttl", "longer"]),
     "hasty elections": ("etcd: {heartbeat: 1s, election: 2s}", ["etcd.election: 2000 ms", "five heartbeats"]),
     "a heartbeat in etcd's own ms": ("etcd: {heartbeat: 100}", ["etcd.heartbeat: 100: needs a unit: 100ms"]),
-    "elections that etcd refuses": ("etcd: {heartbeat: 6s}", ["etcd.election: 60000 ms", "50000 ms"]),
+    "elections that etcd refuses": (
+        "etcd: {heartbeat: 6s}",
+        ["etcd.election: 60000 ms (ten heartbeats)", "50000 ms"],
+    ),
 }
 
 
