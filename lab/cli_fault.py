@@ -22,7 +22,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         metavar="TARGET",
         nargs="?",
         default="",
-        help="whom it hits; leader-lost hits the leader, blackout all",
+        help="whom it hits; leader-lost, member-stopped and blackout know it",
     )
     parser.add_argument("--for", dest="span", metavar="TIME", default="", help="heal it after TIME (10s, 2m)")
     parser.add_argument("--amount", default="", help="how much: 100ms, 20%%, +60s")

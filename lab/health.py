@@ -12,6 +12,8 @@ from lab.waiting import eventually
 HEALTHY_WITHIN = 120.0  # seconds: a machine that lost power waits for its own old fleet key (30 s) to expire
 HEALTHY_WITHIN_EMULATED = 600.0
 
+VOID = "void, no measurement: "  # how its reason begins, where nothing says yet that it is void
+
 
 class Void(MachineError):
     """The run says nothing: the lab was not whole when it began, or the probe itself stood still."""
@@ -43,7 +45,7 @@ def require_start(lab: Lab, what: str, units: Iterable[str] = ()) -> None:
     except Void:
         raise
     except MachineError as problem:
-        raise Void(f"void, no measurement: {problem}") from None
+        raise Void(f"{VOID}{problem}") from None
 
 
 def patience(lab: Lab) -> float:

@@ -12,7 +12,7 @@ from lab import faults, judge, processors
 from lab.breakdown import Bound, Service, Share, ends, split
 from lab.errors import MachineError, UserError
 from lab.faults import Kind
-from lab.health import Void, patience, require_start
+from lab.health import VOID, Void, patience, require_start
 from lab.measurement import Budget, Measurement, Stack, unmeasured
 from lab.probe import TIMEOUT, Probe
 from lab.recorder import Recorder
@@ -65,7 +65,7 @@ def measure(
             stack.ready()
         service = stack.service()
     except MachineError as problem:
-        return nothing("void", f"void, no measurement: the stack is not whole: {problem}")
+        return nothing("void", f"{VOID}the stack is not whole: {problem}")
     probe, kept = probes(lab, stack)
     # of a request that hangs nothing is known for that long: a second of it is in STEADY
     unknown = max(0.0, probe.timeout - TIMEOUT)
@@ -82,7 +82,7 @@ def measure(
         try:
             _steady(probe, time.monotonic() + BEFORE, patience(lab))
         except MachineError as problem:
-            why = f"void, no measurement: before the fault, {problem}; {probe.summary()}"
+            why = f"{VOID}before the fault, {problem}; {probe.summary()}"
             return nothing("void", why, events=recorder.events(probe.outages))
         start = min(sample.start for sample in list(probe.samples))
         ticks = processors.look()
@@ -91,7 +91,7 @@ def measure(
             try:
                 fault = injected.enter_context(made)
             except UserError as problem:  # nothing was done: it no longer leads, or is not there
-                why = f"void, no measurement: {problem}"
+                why = f"{VOID}{problem}"
                 return nothing("void", why, events=recorder.events(probe.outages))
             if meanwhile is not None:
                 meanwhile()

@@ -28,7 +28,6 @@ SHARED = pytest.StashKey[str]()  # that name, where the workers get it from
 # Measurements of one cell in which the probe stood still: the host had taken its processor away, so that they
 # say nothing of the stack, for or against it. Each is kept and told; then it is measured anew.
 MOST_VOID = 2
-VOID = "void, no measurement: "
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -106,6 +105,7 @@ def measured(
     The test is skipped where the fault is not possible; the report has its cell, with the reason.
     """
     from lab import runs
+    from lab.health import VOID
     from lab.measure import measure, without_figures
     from lab.timeline import lines
 

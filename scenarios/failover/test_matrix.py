@@ -78,12 +78,6 @@ CELLS = (
 )
 
 
-def in_front(cell: Cell) -> Service | None:
-    """The proxy whose container the fault hits: no key tells of it, and HAProxy follows."""
-    proxies = (name for name in CONSUMERS if cell.target == name)
-    return next((Service(name, (), ("haproxy.service",)) for name in proxies), None)
-
-
 @pytest.mark.claim("F1", "F2")
 @named(CELLS, night=False)
 def test_clients_of_the_ambassador_stack(
@@ -95,6 +89,6 @@ def test_clients_of_the_ambassador_stack(
         APACHE,
     ):  # a registrar that lives prolongs it without a word
         stack = replace(stack, key_ttl=KEY_TTL)
-    if (proxy := in_front(cell)) is not None:
-        stack = replace(stack, service=lambda: proxy)
+    if cell.target in CONSUMERS:  # no key tells of a proxy, and HAProxy follows
+        stack = replace(stack, service=lambda: Service(cell.target, (), ("haproxy.service",)))
     check(article.lab, stack, cell, measured, CHECK)

@@ -243,6 +243,31 @@ def test_pytest_draws_what_it_has_measured(
     assert "ambassador: power-loss" in page
 
 
+def test_the_machines_are_gone_before_pytest_draws_what_an_interrupted_run_has_measured(
+    pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A report that cannot be drawn, or a second Ctrl-C while it is, must not leave a lab up."""
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    monkeypatch.setenv("LAB_HOME", str(pytester.path / "home"))
+    pytester.makeconftest(
+        """
+        import pytest
+        from lab import cli_report
+        cli_report.drawn = lambda run: print("drawn") or ""
+        @pytest.fixture(scope="session")
+        def machines():
+            yield
+            print("gone")
+        """
+    )
+    interrupted = MEASURES.replace("def test_it(measured): measured(*CELL)", "") + (
+        "def test_it(machines, measured):\n    measured(*CELL)\n    raise KeyboardInterrupt\n"
+    )
+    pytester.makepyfile(interrupted)
+    result = pytester.runpytest_subprocess("-s", "-p", "lab.plugin_failover", "--lab-report=a.html")
+    result.stdout.fnmatch_lines(["*gone", "drawn"])
+
+
 def test_pytest_says_that_it_has_measured_nothing_and_the_old_report_is_as_it_was(
     pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
 ) -> None:
